@@ -1,0 +1,1 @@
+"""RFC 5322 and MIME: pure functions over bytes and offsets; no files, no sockets."""
