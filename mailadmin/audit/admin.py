@@ -1,0 +1,61 @@
+"""The audit log in the panel: read only, filtered by object, actor and time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from mailadmin.audit.models import AuditEntry
+
+TONES = {"created": "success", "changed": "info", "deleted": "danger", "did": "warning"}
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ModelAdmin):
+    """Nobody adds, changes or removes a line here."""
+
+    list_display = ("at", "actor", "deed", "object_type", "object_key", "what_changed")
+    list_display_links = ("at",)
+    list_filter = ("action", "object_type", "at")
+    search_fields = ("actor", "object_key", "client_address")
+    search_help_text = "Actor, object or client address"
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+    fields = ("at", "actor", "client_address", "deed", "object_type", "object_key", "what_changed")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """The history button of every object leads here by its key."""
+        return lookup == "object_key" or super().lookup_allowed(lookup, value, request)
+
+    @display(description="action", label=TONES, ordering="action")
+    def deed(self, entry: AuditEntry) -> str:
+        return entry.action
+
+    @display(description="changes")
+    def what_changed(self, entry: AuditEntry) -> SafeString:
+        pairs = [(name, *_pair(value)) for name, value in entry.changes.items()]
+        return render_to_string("mailkeep/audit_changes.html", {"changes": pairs, "action": entry.action})
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """Old and new; a deed without an old value has only what was said of it."""
+    if isinstance(value, list) and len(value) == 2:
+        return value[0], value[1]
+    return None, value

@@ -1,0 +1,70 @@
+"""The base of the panel's model admins: unfold's look, and every change in the audit log.
+
+Django's own LogEntry rows are not written; the audit log replaces them and also knows the API's changes. The history
+button of an object leads to its lines there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import models
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+
+from mailadmin.audit.models import AuditEntry
+from mailadmin.audit.record import Actor, record, stored_values, values_of
+
+
+class PanelAdmin(ModelAdmin):
+    """A model admin whose changes are audited with old and new values."""
+
+    compressed_fields = False
+    warn_unsaved_form = True
+    list_filter_sheet = True
+    list_per_page = 50
+    show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: models.Model, form: ModelForm, change: bool) -> None:
+        before = stored_values(obj) if change else {}
+        self.store(request, obj, form, change)
+        action = AuditEntry.Action.CHANGED if change else AuditEntry.Action.CREATED
+        record(Actor.of_request(request), action, obj, before, values_of(obj))
+
+    def store(self, request: HttpRequest, obj: models.Model, form: ModelForm, change: bool) -> None:
+        """Write the row; admins with a service function of their own override this."""
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
+        before, actor = values_of(obj), Actor.of_request(request)
+        record(actor, AuditEntry.Action.DELETED, obj, before, {})
+        self.remove(request, obj)
+
+    def remove(self, request: HttpRequest, obj: models.Model) -> None:
+        """Delete the row; admins with a service function of their own override this."""
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Written by save_model."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Written by save_model."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """Written by delete_model."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The object's lines of the audit log."""
+        obj = self.get_object(request, object_id)
+        query = {"object_type": str(self.opts.verbose_name), "object_key": str(obj or object_id)}
+        return HttpResponseRedirect(f"{reverse('admin:audit_auditentry_changelist')}?{urlencode(query)}")
