@@ -1,0 +1,1 @@
+"""SMTP syntax that the server and the relay client share; sans-IO."""
