@@ -1,0 +1,1 @@
+"""The IMAP and POP3 program."""

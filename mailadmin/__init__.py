@@ -1,0 +1,1 @@
+"""The Django project: panel, REST API, webmail, schema, Celery tasks, queue scheduler."""

@@ -1,0 +1,1 @@
+"""The REST API at /api/v1/: provisioning, queue and trace for programs."""

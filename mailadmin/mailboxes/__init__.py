@@ -1,0 +1,1 @@
+"""The index tables: mailboxes and messages."""

@@ -1,0 +1,110 @@
+"""The index: mailboxes, UIDs, flags, modseq and what was read out of each message. Written only through mailcore."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Mailbox(models.Model):
+    """An IMAP mailbox (RFC 3501 section 5.1)."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mailboxes")
+    name = models.CharField(max_length=1000)
+    uidvalidity = models.BigIntegerField()
+    uidnext = models.BigIntegerField(default=1)
+    highestmodseq = models.BigIntegerField(default=1)
+    first_recent_uid = models.BigIntegerField(default=1)
+    special_use = models.CharField(max_length=32, blank=True)
+    messages = models.BigIntegerField(default=0)
+    unseen = models.BigIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "mailbox"
+        ordering = ["name"]
+        verbose_name_plural = "mailboxes"
+        constraints = [
+            models.UniqueConstraint("account", "name", name="mailbox_name_unique_in_account"),
+            models.CheckConstraint(condition=Q(messages__gte=0, unseen__gte=0, size__gte=0), name="mailbox_counters"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(models.Model):
+    """A name on the list of LSUB; it may name a mailbox that does not exist (RFC 3501 section 6.3.6)."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=1000)
+
+    class Meta:
+        db_table = "subscription"
+        constraints = [models.UniqueConstraint("account", "name", name="subscription_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Message(models.Model):
+    """One message of a mailbox. The columns from `envelope` on are a cache: NULL until somebody asked."""
+
+    pk = models.CompositePrimaryKey("mailbox_id", "uid")
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="+", db_index=False)
+    uid = models.BigIntegerField()
+    modseq = models.BigIntegerField()
+    store_key = models.TextField()
+    size = models.BigIntegerField()
+    internal_date = models.DateTimeField()
+    flags = models.PositiveSmallIntegerField(default=0)
+    keywords = ArrayField(models.TextField(), default=list)
+    envelope = models.BinaryField(null=True)
+    body_structure = models.BinaryField(null=True)
+    subject = models.TextField(null=True)
+    sender = models.TextField(null=True)
+    recipients = models.TextField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    message_id = models.TextField(null=True)
+    has_attachments = models.BooleanField(null=True)
+
+    class Meta:
+        db_table = "message"
+        indexes = [models.Index(fields=["mailbox", "modseq"], name="message_modseq")]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id}/{self.uid}"
+
+
+class Expunged(models.Model):
+    """A UID that is gone, and since when (RFC 7162 section 3.2)."""
+
+    pk = models.CompositePrimaryKey("mailbox_id", "uid")
+    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="+", db_index=False)
+    uid = models.BigIntegerField()
+    modseq = models.BigIntegerField()
+
+    class Meta:
+        db_table = "expunged"
+        indexes = [models.Index(fields=["mailbox", "modseq"], name="expunged_modseq")]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id}/{self.uid}"
+
+
+class AccountUsage(models.Model):
+    """What an account occupies; kept in the transaction of every change."""
+
+    account = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="usage"
+    )
+    bytes = models.BigIntegerField(default=0)
+    messages = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "account_usage"
+
+    def __str__(self) -> str:
+        return f"{self.bytes} bytes"

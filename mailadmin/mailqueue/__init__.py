@@ -1,0 +1,1 @@
+"""The outbound queue: rows, scheduler, Celery tasks."""

@@ -1,0 +1,1 @@
+"""Dashboard, health and metrics."""

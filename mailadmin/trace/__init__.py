@@ -1,0 +1,1 @@
+"""The message trace: one timeline per message."""

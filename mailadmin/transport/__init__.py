@@ -1,0 +1,1 @@
+"""Who may relay and where mail goes: server identity, networks, relay hosts, transport rules."""

@@ -1,0 +1,1 @@
+"""What an administrator may change while the programs run."""

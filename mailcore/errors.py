@@ -1,0 +1,110 @@
+"""Everything that can go wrong with mail, neutral of any protocol.
+
+    MailError
+    ├── AddressSyntaxError
+    ├── StoreError
+    │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, HasChildren, CannotDeleteInbox
+    │   ├── OverQuota, MessageGone
+    │   └── MailboxInUse*, StoreUnavailable*, StoreFull*
+    ├── DirectoryUnavailable*
+    ├── QueueUnavailable*
+    ├── ExpansionError
+    ├── AuthenticationFailed
+    └── AuthenticationThrottled*
+
+A star marks temporary ones: trying again later may help. The text is for the log; what a client may read is chosen by
+one table per program (smtpd.replies, accessd.imap.errors, accessd.pop3.errors).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MailError(Exception):
+    """Base of all errors of the mail domain."""
+
+    temporary: ClassVar[bool] = False
+
+
+class AddressSyntaxError(MailError):
+    """The text is no address, path or domain of RFC 5321."""
+
+
+class StoreError(MailError):
+    """A mailbox or message could not be used as asked."""
+
+
+class MailboxNotFound(StoreError):
+    """There is no mailbox of that name."""
+
+
+class MailboxExists(StoreError):
+    """There is a mailbox of that name already."""
+
+
+class MailboxNameInvalid(StoreError):
+    """The name cannot be a mailbox name here."""
+
+
+class HasChildren(StoreError):
+    """The mailbox has inferior names and cannot go."""
+
+
+class CannotDeleteInbox(StoreError):
+    """INBOX always exists (RFC 3501 section 6.3.4)."""
+
+
+class MessageGone(StoreError):
+    """The message was expunged in the meantime."""
+
+
+class OverQuota(StoreError):
+    """The account would be over its limit."""
+
+    def __init__(self, account: str, limit_bytes: int) -> None:
+        super().__init__(f"{account} is over its limit of {limit_bytes} bytes")
+        self.account = account
+        self.limit_bytes = limit_bytes
+
+
+class MailboxInUse(StoreError):
+    """Somebody else holds the lock."""
+
+    temporary = True
+
+
+class StoreUnavailable(StoreError):
+    """The disk or the index cannot be reached now."""
+
+    temporary = True
+
+
+class StoreFull(StoreUnavailable):
+    """No space is left on the mail volume."""
+
+
+class DirectoryUnavailable(MailError):
+    """It cannot be found out now who exists."""
+
+    temporary = True
+
+
+class QueueUnavailable(MailError):
+    """The queue cannot take or give mail now."""
+
+    temporary = True
+
+
+class ExpansionError(MailError):
+    """An alias leads to itself, too deep or to too many addresses."""
+
+
+class AuthenticationFailed(MailError):
+    """Unknown name, wrong password, or not allowed here: the client is not told which."""
+
+
+class AuthenticationThrottled(MailError):
+    """Too many failures; wait."""
+
+    temporary = True

@@ -1,0 +1,1 @@
+"""Hints over Redis: lossy by contract, they only say "look again"."""

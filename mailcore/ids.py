@@ -1,0 +1,43 @@
+"""Names that must never repeat: queue ids, Message-IDs, Maildir file names."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import time
+
+# No vowels: a queue id never spells a word (Postfix's long queue ids do the same). Sorted as ASCII sorts.
+_ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+_BASE = len(_ALPHABET)
+_counter = itertools.count(secrets.randbelow(1000))
+
+
+def _encode(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, _BASE)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def new_queue_id() -> str:
+    """14 letters and digits: microseconds since 1970 (sortable), then 4 random ones."""
+    return _encode(time.time_ns() // 1000, 10) + _encode(secrets.randbits(24), 4)
+
+
+def new_session_id() -> str:
+    """12 letters and digits naming one connection in the logs."""
+    return _encode(time.time_ns() // 1000, 10) + _encode(secrets.randbits(12), 2)
+
+
+def new_message_id(hostname: str) -> str:
+    """A Message-ID with angle brackets (RFC 5322 section 3.6.4)."""
+    return f"<{time.strftime('%Y%m%d%H%M%S', time.gmtime())}.{new_queue_id()}@{hostname}>"
+
+
+def new_maildir_name(hostname: str) -> str:
+    """The unique part of a Maildir file name: seconds, microseconds, process, counter, host."""
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    safe_host = hostname.replace("/", "\\057").replace(":", "\\072")
+    return f"{seconds}.M{rest // 1000}P{os.getpid()}Q{next(_counter)}R{secrets.token_hex(3)}.{safe_host}"

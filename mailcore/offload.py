@@ -1,0 +1,47 @@
+"""Blocking work for event loops: one unit of work at a time in a bounded pool of threads with a connection each.
+
+As many threads as database connections: a thread never waits for a connection, a connection is never idle while work
+waits. Units of work are plain functions over a psycopg connection (docs/architecture.md, idea 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Connection = psycopg.Connection[Any]
+
+
+class Offload:
+    """Awaitable calls of blocking functions. Errors of the function come out of the await."""
+
+    def __init__(self, pool: ConnectionPool[Connection], threads: int) -> None:
+        self._pool = pool
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="offload")
+
+    async def __call__(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn(conn, *args, **kwargs)` on a pool thread. Raises psycopg.OperationalError when no database answers."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, lambda: self._with_connection(fn, *args, **kwargs)
+        )
+
+    async def plain(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function that needs no database."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: fn(*args, **kwargs))
+
+    def _with_connection(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        with self._pool.connection() as conn:
+            return fn(conn, *args, **kwargs)
+
+    def close(self) -> None:
+        """Finish what runs, drop what waits."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
