@@ -1,0 +1,1 @@
+"""A whole running appliance on free ports."""
