@@ -82,8 +82,6 @@ class LiveConfig:
             return True
 
     def _take(self, snapshot: Snapshot) -> None:
-        if snapshot.generation < self._snapshot.generation:
-            return  # an older read that came back late
         self._snapshot = snapshot
         for callback in self._callbacks:
             callback(snapshot)
