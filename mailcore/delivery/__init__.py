@@ -1,0 +1,1 @@
+"""Acting on routes now: into mailboxes and into the queue."""

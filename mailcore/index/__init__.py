@@ -1,0 +1,1 @@
+"""UIDs, flags, modseq and cached fields in PostgreSQL."""

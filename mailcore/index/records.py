@@ -1,0 +1,188 @@
+"""Values of the index: what a mailbox and its messages are to the protocols.
+
+Rows of messages are NamedTuples, not dataclasses: a SELECT of 20,000 messages makes 20,000 of them, and
+psycopg's tuples become them without a call per row into Python code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+
+from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, SYSTEM_FLAGS, Flags
+
+__all__ = [
+    "ANSWERED",
+    "DELETED",
+    "DRAFT",
+    "FLAGGED",
+    "SEEN",
+    "SYSTEM_FLAGS",
+    "AppendedUid",
+    "CachedRow",
+    "Changes",
+    "CopiedUids",
+    "FlagChange",
+    "FlagMode",
+    "FlagResult",
+    "FlagRow",
+    "Flags",
+    "MailboxRecord",
+    "MailboxStatus",
+    "MessageRecord",
+    "OpenMailbox",
+]
+
+
+class MailboxRecord(NamedTuple):
+    """One row of the table mailbox. `name` is UTF-8 with "/" between levels; "INBOX" is canonical."""
+
+    id: int
+    account_id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    first_recent_uid: int
+    special_use: str
+    messages: int
+    unseen: int
+    size: int
+
+
+class MessageRecord(NamedTuple):
+    """What store and index must agree on, for one message."""
+
+    uid: int
+    store_key: str
+    flags: int
+    keywords: list[str]
+    size: int
+
+
+class FlagRow(NamedTuple):
+    """The cheap columns of a message. `flags` holds SEEN | ANSWERED | ..., `size` is of the wire form."""
+
+    uid: int
+    modseq: int
+    flags: int
+    keywords: list[str]
+    size: int
+    internal_date: datetime
+
+
+class CachedRow(NamedTuple):
+    """A FlagRow with the ready IMAP text of ENVELOPE and BODYSTRUCTURE."""
+
+    uid: int
+    modseq: int
+    flags: int
+    keywords: list[str]
+    size: int
+    internal_date: datetime
+    envelope: bytes
+    body_structure: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """The answer to STATUS."""
+
+    messages: int
+    recent: int
+    unseen: int
+    uidnext: int
+    uidvalidity: int
+    highestmodseq: int
+    size: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMailbox:
+    """A mailbox as SELECT found it; messages with uid >= first_recent_uid are \\Recent to this session."""
+
+    record: MailboxRecord
+    uids: list[int]
+    first_recent_uid: int
+    first_unseen_uid: int | None = None
+    keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to a mailbox since a modseq. `changed` holds new messages too (uid >= the uidnext known
+    before).
+    """
+
+    highestmodseq: int
+    uidnext: int
+    changed: list[FlagRow] = field(default_factory=list)
+    expunged: list[int] = field(default_factory=list)
+
+
+class FlagMode(Enum):
+    """How STORE changes flags."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """One STORE: add, remove or replace these flags."""
+
+    mode: FlagMode
+    flags: Flags
+
+    def apply(self, bits: int, keywords: Sequence[str]) -> Flags:
+        """The flags of a message after this change. Keywords are compared without case."""
+        if self.mode is FlagMode.REPLACE:
+            return Flags(self.flags.bits, frozenset(_same_case(self.flags.keywords, keywords)))
+        if self.mode is FlagMode.ADD:
+            if not self.flags.keywords:
+                return Flags(bits | self.flags.bits, frozenset(keywords))
+            return Flags(
+                bits | self.flags.bits, frozenset(keywords) | _same_case(self.flags.keywords, keywords)
+            )
+        gone = {keyword.lower() for keyword in self.flags.keywords}
+        return Flags(bits & ~self.flags.bits, frozenset(k for k in keywords if k.lower() not in gone))
+
+
+def _same_case(wanted: frozenset[str], present: Sequence[str]) -> frozenset[str]:
+    """`wanted`, each in the spelling the message has already, if it has."""
+    spelling = {keyword.lower(): keyword for keyword in wanted} | {
+        keyword.lower(): keyword for keyword in present
+    }
+    return frozenset(spelling[keyword.lower()] for keyword in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagResult:
+    """`rows`: the messages after the change; `modified`: those UNCHANGEDSINCE spared (RFC 7162 section
+    3.1.3).
+    """
+
+    rows: list[FlagRow]
+    modified: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedUid:
+    """APPENDUID (RFC 4315)."""
+
+    uidvalidity: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedUids:
+    """COPYUID (RFC 4315): target[i] is the copy of source[i]."""
+
+    uidvalidity: int
+    source: list[int]
+    target: list[int]

@@ -1,0 +1,1 @@
+"""What a user calls a mailbox: store and index together."""

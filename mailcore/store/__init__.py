@@ -1,0 +1,1 @@
+"""Message bytes on disk: Maildir and mbox behind one interface."""

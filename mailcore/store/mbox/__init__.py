@@ -1,0 +1,1 @@
+"""mbox: one file per mailbox, From_ lines, mboxrd quoting."""
