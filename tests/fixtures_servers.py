@@ -110,10 +110,13 @@ class Servers:
     def _make_cluster(self, target: Path) -> None:
         self._postgres.initialise(durable=False)
         self._start_postgres()
-        self._execute(f"CREATE DATABASE {TEMPLATE}")
-        self._execute("CREATE DATABASE mailkeep")
-        migrate(self._postgres.url(TEMPLATE))
-        self._stop("postgres")
+        try:
+            self._execute(f"CREATE DATABASE {TEMPLATE}")
+            self._execute("CREATE DATABASE mailkeep")
+            migrate(self._postgres.url(TEMPLATE))
+        finally:
+            # Without a template nothing may run on: the next test would find a server without a schema.
+            self._stop("postgres")
         self._cache.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f"{target.name}.{os.getpid()}")
         _copy(self._postgres.folder, unfinished)
@@ -161,7 +164,7 @@ class Servers:
 def migrate(database_url: str) -> None:
     """Bring a database to the current schema, in a process of its own."""
     result = subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"],
+        [sys.executable, str(ROOT / "manage.py"), "migrate", "--skip-checks", "--verbosity", "0"],
         env={**os.environ, "DATABASE_URL": database_url},
         capture_output=True,
         text=True,
