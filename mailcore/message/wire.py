@@ -1,18 +1,19 @@
 """Line ends: LF in files, CRLF on the wire, and nothing else in either.
 
-On disk every line ends in LF and there is no CR. On the wire every line ends in CRLF and there is no bare CR or
-bare LF (RFC 5321 section 2.3.8, RFC 3501 section 2.2). A bare CR becomes a space in both directions, so the two
-forms always have the same lines, and `wire_size` is right for any bytes without converting them.
+On disk every line ends in LF and there is no CR. On the wire every line ends in CRLF and there is no bare CR
+or bare LF (RFC 5321 section 2.3.8, RFC 3501 section 2.2). A bare CR becomes a space in both directions, so
+the two forms always have the same lines, and `wire_size` is right for any bytes without converting them.
 
-`ToDisk` and `ToWire` do the same for a stream: however the input is cut into chunks, the output is that of the
-whole.
+`ToDisk` and `ToWire` do the same for a stream: however the input is cut into chunks, the output is that of
+the whole.
 """
 
 CRLF = b"\r\n"
 
 
 def to_wire(data: bytes) -> bytes:
-    """The wire form of `data`: LF and CRLF become CRLF, a bare CR a space. Wire form is returned unchanged."""
+    """The wire form of `data`: LF and CRLF become CRLF, a bare CR a space. Wire form is returned
+    unchanged."""
     if b"\r" not in data:
         return data.replace(b"\n", CRLF)
     pairs = data.count(CRLF)

@@ -1,6 +1,7 @@
 """mailcore.message.wire: LF on disk, CRLF on the wire, for any bytes and any split."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from mailcore.message.wire import ToDisk, ToWire, to_disk, to_wire, wire_size
 
-LINE_ENDS = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"", b"line"]), max_size=40).map(b"".join)
+LINE_ENDS = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"", b"line"]), max_size=40).map(
+    b"".join
+)
 ANY_BYTES = st.one_of(LINE_ENDS, st.binary(max_size=200))
 
 
@@ -62,7 +65,7 @@ def test_data_in_the_right_form_is_not_copied():
 @given(ANY_BYTES, st.lists(st.integers(0, 200), max_size=8))
 def test_a_stream_gives_the_same_in_whatever_pieces_it_arrives(data, cuts):
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
 
     for converter, whole in ((ToDisk(), to_disk), (ToWire(), to_wire)):
         joined = b"".join(converter.feed(piece) for piece in pieces) + converter.close()
