@@ -49,7 +49,7 @@ class Servers:
     """Both servers of one session. Nothing runs before postgres() or valkey() is called."""
 
     def __init__(self, cache: Path) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="mailkeep-test-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mailkeep-test-", dir=_quick_folder()))
         self.folder.chmod(0o711)
         self._postgres = EmbeddedPostgres(self.folder / "pg", choose_free_port(), PASSWORD, NOT_DURABLE)
         self._valkey = EmbeddedValkey(self.folder / "valkey", choose_free_port(), PASSWORD, durable=False)
@@ -89,7 +89,7 @@ class Servers:
     def create_database(self) -> str:
         """A new database with the current schema. Returns its URL."""
         server, name = self.postgres(), f"test_{os.getpid()}_{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
         return server.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -186,6 +186,12 @@ def schema_digest() -> str:
     for path in sorted(path for path in sources if path.is_file()):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _quick_folder() -> str | None:
+    """Memory, where there is enough of it: a database is then cloned in 15 ms instead of 400."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30 else None
 
 
 def _copy(source: Path, target: Path) -> None:
