@@ -26,7 +26,9 @@ class Offload:
         self._pool = pool
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="offload")
 
-    async def __call__(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def __call__(
+        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Run `fn(conn, *args, **kwargs)` on a pool thread. Raises psycopg.OperationalError when no database answers."""
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, lambda: self._with_connection(fn, *args, **kwargs)

@@ -16,7 +16,9 @@ class UnsealError(MailError):
 
 
 def _fernet(secret_key: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"mailkeep secretbox 1").derive(secret_key.encode())
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"mailkeep secretbox 1").derive(
+        secret_key.encode()
+    )
     return Fernet(base64.urlsafe_b64encode(derived))
 
 

@@ -1,0 +1,1 @@
+"""Who exists here, and who may log in."""
