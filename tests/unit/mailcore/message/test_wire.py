@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from mailcore.message.wire import ToDisk, ToWire, to_disk, to_wire, wire_size
 
-LINE_ENDS = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"", b"line"]), max_size=40).map(
-    b"".join
-)
+LINE_ENDS = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a", b".", b"", b"line"]), max_size=40).map(b"".join)
 ANY_BYTES = st.one_of(LINE_ENDS, st.binary(max_size=200))
 
 
