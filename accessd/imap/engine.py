@@ -1,0 +1,331 @@
+"""Bytes from a client become commands (RFC 3501 section 2.2.1, LITERAL+ of RFC 7888). Sans-IO.
+
+Feed what arrives to `receive_data`, then call `next_event` until it returns None. Promises:
+
+- what follows one command stays untouched until it is asked for, so pipelined commands wait their turn;
+- memory is bounded: lines and literals are limited (tightly before login), and the message of an APPEND is
+  handed on in pieces as it arrives, after the caller has said with `accept_literal` that it wants it;
+- a command that is too long or makes no sense costs that command, not the connection: with its literals it is
+  read past, and `Rejected` says what to answer.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from accessd.imap.command import Append, Command
+from accessd.imap.grammar.tokens import BadSyntax, Scanner
+
+ArgumentsParser = Callable[[Scanner], Command]
+
+_CRLF = b"\r\n"
+_ANNOUNCED = re.compile(rb"\{(\d{1,20})(\+?)\}\Z")
+_ANNOUNCED_MAX = 24
+_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ')
+_APPEND_MESSAGE = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]+ APPEND (?!\{\d+\+?\}\Z)', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one command may hold: its text, all its literals, and the message of an APPEND."""
+
+    line_bytes: int
+    literal_bytes: int
+    message_bytes: int = 0
+
+
+BEFORE_LOGIN = Limits(line_bytes=8192, literal_bytes=4096)
+MOST_TO_READ_PAST_BYTES = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReceived:
+    """A complete command."""
+
+    tag: bytes
+    name: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuationNeeded:
+    """The client waits for `+` before it sends a literal."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppendStarted:
+    """An APPEND whose message comes next. Answer with `accept_literal` or `refuse_literal`."""
+
+    tag: bytes
+    command: Append
+    synchronising: bool
+    """The client waits for `+` before it sends the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralChunk:
+    """A piece of the message."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendFinished:
+    """The message is complete, and so is the command."""
+
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not a command: answer BAD (seldom NO), untagged when even the tag is unreadable."""
+
+    tag: bytes | None
+    text: str
+    status: str = "BAD"
+    code: bytes = b""
+
+
+Event = CommandReceived | ContinuationNeeded | AppendStarted | LiteralChunk | AppendFinished | Rejected
+
+
+class LineTooLong(ValueError):
+    """A line that is not a command (SASL, IDLE) is over the limit."""
+
+
+class _Mode(Enum):
+    COMMAND = auto()
+    HELD = auto()
+    """An APPEND waits for the caller's decision."""
+    MESSAGE = auto()
+    TAIL = auto()
+    """Between the message and the end of its command."""
+
+
+class Engine:
+    """One client's half of the dialogue."""
+
+    __slots__ = (
+        "_buffer",
+        "_doomed",
+        "_fragment",
+        "_held",
+        "_left",
+        "_literals",
+        "_mode",
+        "_parsers",
+        "_skip",
+        "limits",
+    )
+
+    def __init__(self, parsers: Mapping[str, ArgumentsParser], limits: Limits = BEFORE_LOGIN) -> None:
+        self.limits = limits
+        self._parsers = parsers
+        self._buffer = bytearray()
+        self._mode = _Mode.COMMAND
+        # The command being collected is at the start of the buffer; its last fragment starts here. With a
+        # literal under way this is beyond the end of the buffer.
+        self._fragment = 0
+        self._literals = 0
+        # Octets of a refused literal that are still to be read past.
+        self._skip = 0
+        self._doomed: Rejected | None = None
+        self._held: AppendStarted | None = None
+        self._left = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """What came from the network."""
+        if self._skip:
+            past = min(self._skip, len(data))
+            self._skip -= past
+            data = data[past:]
+        self._buffer += data
+
+    def discard_input(self) -> None:
+        """Forget everything received: what came before a TLS handshake must not count after it."""
+        self._buffer.clear()
+        self._reset()
+
+    def next_line(self) -> bytes | None:
+        """One line without its CRLF that is not a command: a SASL response, DONE."""
+        end = self._buffer.find(_CRLF)
+        if end > self.limits.line_bytes or (end < 0 and len(self._buffer) > self.limits.line_bytes):
+            raise LineTooLong(self.limits.line_bytes)
+        if end < 0:
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return line
+
+    def accept_literal(self) -> None:
+        """Take the message announced by `AppendStarted`."""
+        assert self._held is not None
+        self._left = self._held.command.size
+        self._mode = _Mode.MESSAGE
+
+    def refuse_literal(self) -> None:
+        """Do not take it. A client that waits for `+` will not send it; what comes anyway is read past."""
+        held = self._held
+        assert held is not None
+        self._reset()
+        if not held.synchronising:
+            self._read_past(held.command.size)
+            self._doomed = Rejected(None, "")
+
+    def next_event(self) -> Event | None:
+        """What the client wants, or None until more arrives."""
+        if self._mode is _Mode.COMMAND:
+            return self._collect()
+        if self._mode is _Mode.MESSAGE:
+            return self._next_chunk()
+        if self._mode is _Mode.TAIL:
+            return self._finish_append()
+        return None
+
+    # One command, fragment by fragment.
+
+    def _collect(self) -> Event | None:
+        while not self._skip and self._fragment <= len(self._buffer):
+            end = self._buffer.find(_CRLF, self._fragment)
+            text_bytes = (len(self._buffer) if end < 0 else end) - self._literals
+            if text_bytes > self.limits.line_bytes:
+                self._doom("Command line too long")
+                end = self._buffer.find(_CRLF)
+            if end < 0:
+                return None
+            announced = _ANNOUNCED.search(self._buffer, max(self._fragment, end - _ANNOUNCED_MAX), end)
+            if announced is None:
+                event = self._complete(end)
+            else:
+                event = self._literal(end, int(announced.group(1)), synchronising=not announced.group(2))
+            if event is not None:
+                return event
+        return None
+
+    def _complete(self, end: int) -> Event | None:
+        text = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        doomed = self._doomed
+        self._reset()
+        if doomed is None:
+            return self._parse(text)
+        return doomed if doomed.text else None
+
+    def _literal(self, end: int, size: int, *, synchronising: bool) -> Event | None:
+        if self._doomed is None and _APPEND_MESSAGE.match(self._buffer, 0, end):
+            return self._append(end, size, synchronising=synchronising)
+        if self._doomed is None and self._literals + size > self.limits.literal_bytes:
+            self._doom_with(bytes(self._buffer[:end]), "Literal too long")
+        if self._doomed is not None:
+            return self._drop_literal(end, size, synchronising=synchronising)
+        self._literals += size
+        self._fragment = end + 2 + size
+        return ContinuationNeeded() if synchronising else None
+
+    def _drop_literal(self, end: int, size: int, *, synchronising: bool) -> Event | None:
+        """Part of a command that is refused already."""
+        del self._buffer[: end + 2]
+        self._fragment = self._literals = 0
+        if not synchronising:
+            self._read_past(size)
+            return None
+        doomed = self._doomed
+        self._reset()
+        return doomed if doomed is not None and doomed.text else None
+
+    def _append(self, end: int, size: int, *, synchronising: bool) -> Event | None:
+        text = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        self._fragment = self._literals = 0
+        parsed = self._parse(text)
+        if isinstance(parsed, CommandReceived) and isinstance(parsed.command, Append):
+            if size <= self.limits.message_bytes:
+                self._held = AppendStarted(parsed.tag, parsed.command, synchronising)
+                self._mode = _Mode.HELD
+                return self._held
+            parsed = Rejected(parsed.tag, "Message too big", "NO", b"TOOBIG")
+        if synchronising or not isinstance(parsed, Rejected):
+            return parsed
+        self._doomed = parsed
+        self._read_past(size)
+        return None
+
+    # The message of an APPEND.
+
+    def _next_chunk(self) -> Event | None:
+        if self._left == 0:
+            self._mode = _Mode.TAIL
+            return self._finish_append()
+        if not self._buffer:
+            return None
+        data = bytes(self._buffer[: self._left])
+        del self._buffer[: len(data)]
+        self._left -= len(data)
+        return LiteralChunk(data)
+
+    def _finish_append(self) -> Event | None:
+        end = self._buffer.find(_CRLF)
+        if end < 0 and len(self._buffer) <= self.limits.line_bytes:
+            return None
+        assert self._held is not None
+        tag = self._held.tag
+        self._reset()
+        if end == 0:
+            del self._buffer[:2]
+            return AppendFinished(tag)
+        self._doomed = Rejected(tag, "One message at a time")
+        return self._collect()
+
+    # Refusing.
+
+    def _doom(self, text: str) -> None:
+        """The line is over the limit: keep only what may announce a literal, answer when the command has
+        ended.
+        """
+        self._doom_with(bytes(self._buffer[: self.limits.line_bytes]), text)
+        end = self._buffer.find(_CRLF, self._fragment)
+        del self._buffer[: max(0, (len(self._buffer) if end < 0 else end) - _ANNOUNCED_MAX)]
+        self._fragment = self._literals = 0
+
+    def _doom_with(self, text: bytes, reason: str) -> None:
+        tag = _TAG.match(text)
+        if self._doomed is None:
+            self._doomed = Rejected(tag.group(1) if tag else None, reason)
+
+    def _read_past(self, size: int) -> None:
+        if size > MOST_TO_READ_PAST_BYTES:
+            raise LineTooLong(size)
+        past = min(size, len(self._buffer))
+        del self._buffer[:past]
+        self._skip = size - past
+
+    def _reset(self) -> None:
+        self._mode = _Mode.COMMAND
+        self._fragment = self._literals = self._skip = self._left = 0
+        self._doomed = self._held = None
+
+    def _parse(self, text: bytes) -> CommandReceived | Rejected:
+        found = _TAG.match(text)
+        if found is None:
+            return Rejected(None, "Invalid tag")
+        tag = found.group(1)
+        scanner = Scanner(text, found.end())
+        try:
+            name = _read_name(scanner)
+            parser = self._parsers.get(name)
+            if parser is None:
+                return Rejected(tag, "Unknown command")
+            command = parser(scanner)
+            scanner.end()
+        except BadSyntax as error:
+            return Rejected(tag, str(error), error.status, error.code)
+        return CommandReceived(tag, name, command)
+
+
+def _read_name(scanner: Scanner) -> str:
+    name = scanner.keyword()
+    if name != "UID":
+        return name
+    scanner.space()
+    return "UID " + scanner.keyword()

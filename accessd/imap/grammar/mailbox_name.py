@@ -1,0 +1,75 @@
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501 section 5.1.3), and INBOX in any case.
+
+Inside the system a mailbox name is plain text with "/" between the levels. Names that are not valid
+modified UTF-7 are refused, except plain UTF-8, which some clients send unencoded and which cannot be
+confused with it.
+"""
+
+import binascii
+import re
+
+from accessd.imap.grammar.tokens import BadSyntax, Scanner
+
+SEPARATOR = "/"
+INBOX = "INBOX"
+
+_SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)-")
+_UNPRINTABLE_RUN = re.compile(r"[^\x20-\x7e]+|&")
+
+
+def decode(name: bytes) -> str:
+    """The text of a mailbox name in modified UTF-7."""
+    if b"&" not in name:
+        return _plain(name)
+    parts: list[str] = []
+    position = 0
+    for shifted in _SHIFTED.finditer(name):
+        parts.append(_plain(name[position : shifted.start()]))
+        parts.append(_unshift(shifted.group(1)))
+        position = shifted.end()
+    parts.append(_plain(name[position:]))
+    return "".join(parts)
+
+
+def _plain(part: bytes) -> str:
+    if b"&" in part:
+        raise BadSyntax("Mailbox name is not valid modified UTF-7")
+    try:
+        return part.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadSyntax("Mailbox name is neither modified UTF-7 nor UTF-8") from None
+
+
+def _unshift(encoded: bytes) -> str:
+    if not encoded:
+        return "&"
+    padded = encoded.replace(b",", b"/") + b"=" * (-len(encoded) % 4)
+    try:
+        return binascii.a2b_base64(padded, strict_mode=True).decode("utf-16-be")
+    except (ValueError, UnicodeDecodeError):
+        raise BadSyntax("Mailbox name is not valid modified UTF-7") from None
+
+
+def encode(name: str) -> bytes:
+    """`name` in modified UTF-7."""
+    if name.isascii() and name.isprintable() and "&" not in name:
+        return name.encode("ascii")
+    return _UNPRINTABLE_RUN.sub(_shift, name).encode("ascii")
+
+
+def _shift(run: re.Match[str]) -> str:
+    if run.group() == "&":
+        return "&-"
+    encoded = binascii.b2a_base64(run.group().encode("utf-16-be", "surrogatepass"), newline=False)
+    return "&" + encoded.rstrip(b"=").replace(b"/", b",").decode("ascii") + "-"
+
+
+def canonical(name: str) -> str:
+    """INBOX in its one spelling, also as the first level of a longer name."""
+    first, separator, rest = name.partition(SEPARATOR)
+    return INBOX + separator + rest if first.upper() == INBOX else name
+
+
+def read_mailbox(scanner: Scanner) -> str:
+    """mailbox = "INBOX" / astring."""
+    return canonical(decode(scanner.astring()))

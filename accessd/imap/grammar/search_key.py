@@ -1,0 +1,215 @@
+"""SEARCH keys: text to the tree of mailcore.mailbox.search_keys (RFC 3501 section 6.4.4, RFC 5032, RFC
+7162).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from accessd.imap.grammar import charset
+from accessd.imap.grammar.date import read_date
+from accessd.imap.grammar.flags import MAX_KEYWORD_BYTES
+from accessd.imap.grammar.sequence_set import read_sequence_set
+from accessd.imap.grammar.tokens import MAX_UINT32, MAX_UINT63, BadSyntax, Scanner
+from mailcore.mailbox.search_keys import (
+    Age,
+    All,
+    And,
+    Body,
+    Comparison,
+    DateField,
+    DateKey,
+    FlagKey,
+    Header,
+    Keyword,
+    ModSeq,
+    Not,
+    Or,
+    Recent,
+    SearchKey,
+    SeqSet,
+    Size,
+    Text,
+    UidSet,
+)
+from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+
+MAX_DEPTH = 50
+_ENTRY = re.compile(rb'"(?:[^"\\]|\\["\\])*" (?:priv|shared|all) ', re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One SEARCH being read: where, in which charset, and how deep."""
+
+    scanner: Scanner
+    codec: str = "utf-8"
+    depth: int = 0
+
+    def text(self) -> str:
+        self.scanner.space()
+        return charset.decode(self.scanner.astring(), self.codec)
+
+
+_CONSTANT: dict[str, SearchKey] = {
+    "ALL": All(),
+    "ANSWERED": FlagKey(ANSWERED),
+    "DELETED": FlagKey(DELETED),
+    "DRAFT": FlagKey(DRAFT),
+    "FLAGGED": FlagKey(FLAGGED),
+    "SEEN": FlagKey(SEEN),
+    "UNANSWERED": FlagKey(ANSWERED, is_set=False),
+    "UNDELETED": FlagKey(DELETED, is_set=False),
+    "UNDRAFT": FlagKey(DRAFT, is_set=False),
+    "UNFLAGGED": FlagKey(FLAGGED, is_set=False),
+    "UNSEEN": FlagKey(SEEN, is_set=False),
+    "RECENT": Recent(),
+    "OLD": Recent(is_set=False),
+    "NEW": And((Recent(), FlagKey(SEEN, is_set=False))),
+}
+_FIELDS = {"BCC": "Bcc", "CC": "Cc", "FROM": "From", "SUBJECT": "Subject", "TO": "To"}
+
+
+def read_search(scanner: Scanner) -> SearchKey:
+    """["CHARSET" SP astring SP] search-key *(SP search-key)."""
+    reader = _Reader(scanner)
+    if scanner.data[scanner.position : scanner.position + 8].upper() == b"CHARSET ":
+        scanner.position += 8
+        reader.codec = charset.codec_of(scanner.astring())
+        scanner.space()
+    keys = [_read_key(reader)]
+    while not scanner.at_end():
+        scanner.space()
+        keys.append(_read_key(reader))
+    return keys[0] if len(keys) == 1 else And(tuple(keys))
+
+
+def _read_key(reader: _Reader) -> SearchKey:
+    scanner = reader.scanner
+    if scanner.next_is(b"("):
+        return _deeper(reader, _read_list)
+    if scanner.data[scanner.position : scanner.position + 1] in b"*0123456789":
+        return SeqSet(read_sequence_set(scanner).open_ended())
+    name = scanner.keyword()
+    constant = _CONSTANT.get(name)
+    if constant is not None:
+        return constant
+    if name in _FIELDS:
+        return Header(_FIELDS[name], reader.text())
+    read = _WITH_ARGUMENTS.get(name)
+    if read is None:
+        raise BadSyntax("Unknown search key")
+    return _deeper(reader, read)
+
+
+def _deeper(reader: _Reader, read: Callable[[_Reader], SearchKey]) -> SearchKey:
+    reader.depth += 1
+    if reader.depth > MAX_DEPTH:
+        raise BadSyntax("Search keys nested too deep")
+    key = read(reader)
+    reader.depth -= 1
+    return key
+
+
+def _read_list(reader: _Reader) -> SearchKey:
+    keys = reader.scanner.parenthesised(lambda _scanner: _read_key(reader))
+    return keys[0] if len(keys) == 1 else And(tuple(keys))
+
+
+def _next_key(reader: _Reader) -> SearchKey:
+    reader.scanner.space()
+    return _read_key(reader)
+
+
+def _header(reader: _Reader) -> SearchKey:
+    reader.scanner.space()
+    name = reader.scanner.astring()
+    if not name or not name.isascii():
+        raise BadSyntax("Invalid header field name")
+    return Header(name.decode("ascii"), reader.text())
+
+
+def _keyword(*, is_set: bool) -> Callable[[_Reader], SearchKey]:
+    def read(reader: _Reader) -> SearchKey:
+        reader.scanner.space()
+        name = reader.scanner.atom()
+        if len(name) > MAX_KEYWORD_BYTES:
+            raise BadSyntax("Keyword too long")
+        return Keyword(name.decode("ascii"), is_set=is_set)
+
+    return read
+
+
+def _date(field: DateField, comparison: Comparison) -> Callable[[_Reader], SearchKey]:
+    def read(reader: _Reader) -> SearchKey:
+        reader.scanner.space()
+        return DateKey(field, comparison, read_date(reader.scanner))
+
+    return read
+
+
+def _number(reader: _Reader, largest: int = MAX_UINT32) -> int:
+    reader.scanner.space()
+    return reader.scanner.number(largest)
+
+
+def _age(*, is_younger: bool) -> Callable[[_Reader], SearchKey]:
+    def read(reader: _Reader) -> SearchKey:
+        reader.scanner.space()
+        return Age(reader.scanner.nonzero(), is_younger)
+
+    return read
+
+
+def _uid(reader: _Reader) -> SearchKey:
+    reader.scanner.space()
+    return UidSet(read_sequence_set(reader.scanner).open_ended())
+
+
+def _modseq(reader: _Reader) -> SearchKey:
+    """MODSEQ, with the name of a metadata entry that RFC 7162 keeps from RFC 4551 and that changes nothing
+    here.
+    """
+    if reader.scanner.next_is(b' "'):
+        reader.scanner.space()
+        reader.scanner.match(_ENTRY, "an entry name and type")
+        return ModSeq(reader.scanner.number(MAX_UINT63))
+    return ModSeq(_number(reader, MAX_UINT63))
+
+
+_WITH_ARGUMENTS: dict[str, Callable[[_Reader], SearchKey]] = {
+    "BODY": lambda reader: Body(reader.text()),
+    "TEXT": lambda reader: Text(reader.text()),
+    "HEADER": _header,
+    "KEYWORD": _keyword(is_set=True),
+    "UNKEYWORD": _keyword(is_set=False),
+    "BEFORE": _date(DateField.INTERNAL, Comparison.BEFORE),
+    "ON": _date(DateField.INTERNAL, Comparison.ON),
+    "SINCE": _date(DateField.INTERNAL, Comparison.SINCE),
+    "SENTBEFORE": _date(DateField.SENT, Comparison.BEFORE),
+    "SENTON": _date(DateField.SENT, Comparison.ON),
+    "SENTSINCE": _date(DateField.SENT, Comparison.SINCE),
+    "LARGER": lambda reader: Size(_number(reader, MAX_UINT63), is_larger=True),
+    "SMALLER": lambda reader: Size(_number(reader, MAX_UINT63), is_larger=False),
+    "YOUNGER": _age(is_younger=True),
+    "OLDER": _age(is_younger=False),
+    "NOT": lambda reader: Not(_next_key(reader)),
+    "OR": lambda reader: Or(_next_key(reader), _next_key(reader)),
+    "UID": _uid,
+    "MODSEQ": _modseq,
+}
+
+
+def uses_modseq(key: SearchKey) -> bool:
+    """Does MODSEQ occur? Then the answer names the highest modseq found (RFC 7162 section 3.1.5)."""
+    match key:
+        case ModSeq():
+            return True
+        case And(keys):
+            return any(uses_modseq(inner) for inner in keys)
+        case Or(left, right):
+            return uses_modseq(left) or uses_modseq(right)
+        case Not(inner):
+            return uses_modseq(inner)
+        case _:
+            return False

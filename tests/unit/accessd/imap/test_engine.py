@@ -1,0 +1,284 @@
+"""Bytes to commands: lines, literals, limits, streamed APPENDs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accessd.imap import command as commands
+from accessd.imap.engine import (
+    AppendFinished,
+    AppendStarted,
+    CommandReceived,
+    ContinuationNeeded,
+    Engine,
+    Event,
+    Limits,
+    LineTooLong,
+    LiteralChunk,
+    Rejected,
+)
+from accessd.imap.grammar import command_args as arguments
+
+PARSERS = {
+    "NOOP": arguments.no_arguments(commands.Noop()),
+    "LOGIN": arguments.login,
+    "APPEND": arguments.append,
+    "UID EXPUNGE": arguments.uid_expunge,
+}
+LIMITS = Limits(line_bytes=200, literal_bytes=50, message_bytes=1000)
+
+
+def engine(*received: bytes) -> Engine:
+    made = Engine(PARSERS, LIMITS)
+    for data in received:
+        made.receive_data(data)
+    return made
+
+
+def events(of: Engine) -> list[Event]:
+    found: list[Event] = []
+    while (event := of.next_event()) is not None:
+        if isinstance(event, AppendStarted):
+            of.accept_literal()
+        found.append(event)
+    return found
+
+
+NOOP = CommandReceived(b"a1", "NOOP", commands.Noop())
+LOGIN = CommandReceived(b"a2", "LOGIN", commands.Login("fred", "foo bar"))
+
+
+def test_pipelined_commands_come_one_at_a_time() -> None:
+    assert events(engine(b"a1 NOOP\r\na1 noop\r\n")) == [NOOP, NOOP]
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_command_may_arrive_in_any_two_pieces(cut: int) -> None:
+    data = b"a1 NOOP\r\n"
+    split = engine(data[:cut])
+    first = events(split)
+    split.receive_data(data[cut:])
+
+    assert first + events(split) == [NOOP]
+
+
+def test_a_synchronising_literal_is_asked_for() -> None:
+    made = engine(b"a2 LOGIN {4}\r\n")
+    assert events(made) == [ContinuationNeeded()]
+
+    made.receive_data(b"fred {7}\r\n")
+    assert events(made) == [ContinuationNeeded()]
+
+    made.receive_data(b"foo bar\r\n")
+    assert events(made) == [LOGIN]
+
+
+def test_a_non_synchronising_literal_is_not_asked_for() -> None:
+    assert events(engine(b"a2 LOGIN {4+}\r\nfred {7+}\r\nfoo bar\r\n")) == [LOGIN]
+
+
+def test_a_literal_may_contain_what_looks_like_another_command() -> None:
+    password = b"x\r\na1 NOOP {3}\r\n"
+    (event,) = events(engine(b"a2 LOGIN fred {%d+}\r\n%b\r\n" % (len(password), password)))
+
+    assert isinstance(event, CommandReceived)
+    assert event.command == commands.Login("fred", password.decode())
+
+
+def test_uid_is_part_of_the_name() -> None:
+    (event,) = events(engine(b"a1 UID EXPUNGE 1:3\r\n"))
+
+    assert isinstance(event, CommandReceived)
+    assert event.name == "UID EXPUNGE"
+
+
+@pytest.mark.parametrize(
+    ("line", "tag"),
+    [
+        (b"a1 FOO\r\n", b"a1"),
+        (b"a1 NOOP x\r\n", b"a1"),
+        (b"a1\r\n", None),
+        (b"\r\n", None),
+        (b"+ NOOP\r\n", None),
+        (b"a+1 NOOP\r\n", None),
+        (b"a1  NOOP\r\n", b"a1"),
+        (b"a1 LOGIN fred\r\n", b"a1"),
+        (b"a1 APPEND INBOX\r\n", b"a1"),
+    ],
+)
+def test_what_is_no_command_costs_one_bad(line: bytes, tag: bytes | None) -> None:
+    bad, following = events(engine(line + b"a1 NOOP\r\n"))
+
+    assert isinstance(bad, Rejected)
+    assert bad.tag == tag
+    assert following == NOOP
+
+
+def test_a_line_over_the_limit_is_read_past() -> None:
+    made = engine(b"a3 LOGIN " + b"x" * 190)
+    assert events(made) == []
+
+    made.receive_data(b"x" * 5000)
+    made.receive_data(b"y\r\na1 NOOP\r\n")
+
+    bad, following = events(made)
+    assert isinstance(bad, Rejected)
+    assert (bad.tag, bad.status) == (b"a3", "BAD")
+    assert following == NOOP
+
+
+def test_an_endless_line_uses_no_memory() -> None:
+    made = engine(b"a3 LOGIN ")
+    for _ in range(1000):
+        made.receive_data(b"x" * 1000)
+        assert made.next_event() is None
+
+    assert len(made._buffer) < 2000
+
+
+def test_a_refused_synchronising_literal_ends_the_command() -> None:
+    bad, following = events(engine(b"a3 LOGIN {51}\r\na1 NOOP\r\n"))
+
+    assert isinstance(bad, Rejected)
+    assert bad.tag == b"a3"
+    assert following == NOOP
+
+
+def test_a_refused_non_synchronising_literal_is_read_past() -> None:
+    made = engine(b"a3 LOGIN {56+}\r\n" + b"n NOOP\r\n" * 7 + b" {8+}\r\nm NOOP\r\n\r\na1 NOOP\r\n")
+
+    bad, following = events(made)
+    assert isinstance(bad, Rejected)
+    assert bad.tag == b"a3"
+    assert following == NOOP
+
+
+def test_the_limit_is_for_all_literals_of_a_command() -> None:
+    (bad,) = events(engine(b"a3 LOGIN {30+}\r\n" + b"u" * 30 + b" {30+}\r\n" + b"p" * 30 + b"\r\n"))
+
+    assert isinstance(bad, Rejected)
+
+
+APPEND = b'a4 APPEND Sent (\\Seen) "17-Jul-1996 02:44:25 -0700" '
+
+
+def test_the_message_of_an_append_is_streamed() -> None:
+    made = engine(APPEND + b"{10}\r\n")
+    (started,) = events(made)
+    assert isinstance(started, AppendStarted)
+    assert started.synchronising
+    assert (started.command.mailbox, started.command.size) == ("Sent", 10)
+
+    made.receive_data(b"12345")
+    assert events(made) == [LiteralChunk(b"12345")]
+    made.receive_data(b"67890\r\na1 NOOP\r\n")
+
+    assert events(made) == [LiteralChunk(b"67890"), AppendFinished(b"a4"), NOOP]
+
+
+def test_the_mailbox_of_an_append_may_be_a_literal() -> None:
+    found = events(engine(b"a4 APPEND {4+}\r\nSent {2+}\r\nhi\r\n"))
+
+    assert isinstance(found[0], AppendStarted)
+    assert found[0].command.mailbox == "Sent"
+    assert found[1:] == [LiteralChunk(b"hi"), AppendFinished(b"a4")]
+
+
+def test_an_empty_message_is_a_message() -> None:
+    found = events(engine(b"a4 APPEND Sent {0+}\r\n\r\na1 NOOP\r\n"))
+
+    assert found[1:] == [AppendFinished(b"a4"), NOOP]
+
+
+def test_a_message_over_the_limit_is_refused_before_it_is_sent() -> None:
+    bad, following = events(engine(b"a4 APPEND Sent {1001}\r\na1 NOOP\r\n"))
+
+    assert bad == Rejected(b"a4", "Message too big", "NO", b"TOOBIG")
+    assert following == NOOP
+
+
+def test_a_message_over_the_limit_that_is_sent_anyway_is_read_past() -> None:
+    found = events(engine(b"a4 APPEND Sent {1001+}\r\n" + b"n NOOP\r\n" * 125 + b"x\r\na1 NOOP\r\n"))
+
+    assert found == [Rejected(b"a4", "Message too big", "NO", b"TOOBIG"), NOOP]
+
+
+def test_a_bad_append_reads_past_its_message() -> None:
+    bad, following = events(engine(b"a4 APPEND Sent (\\Foo) {8+}\r\nn NOOP\r\n\r\na1 NOOP\r\n"))
+
+    assert isinstance(bad, Rejected)
+    assert following == NOOP
+
+
+@pytest.mark.parametrize("plus", [b"", b"+"])
+def test_the_session_may_refuse_an_append(plus: bytes) -> None:
+    made = engine(b"a4 APPEND Nowhere {8" + plus + b"}\r\n")
+    assert isinstance(made.next_event(), AppendStarted)
+
+    made.refuse_literal()
+    made.receive_data((b"n NOOP\r\n\r\n" if plus else b"") + b"a1 NOOP\r\n")
+
+    assert events(made) == [NOOP]
+
+
+def test_text_after_the_message_is_refused() -> None:
+    found = events(engine(b"a4 APPEND Sent {2+}\r\nhi {2+}\r\nho\r\na1 NOOP\r\n"))
+
+    assert isinstance(found[2], Rejected)
+    assert found[2].tag == b"a4"
+    assert found[3:] == [NOOP]
+
+
+def test_lines_that_are_no_commands() -> None:
+    made = engine(b"DONE\r\na1 NOOP\r\n")
+
+    assert made.next_line() == b"DONE"
+    assert events(made) == [NOOP]
+    made.receive_data(b"x" * 201)
+    with pytest.raises(LineTooLong):
+        made.next_line()
+
+
+def test_what_came_before_a_handshake_is_forgotten() -> None:
+    made = engine(b"a2 LOGIN {4+}\r\nfr")
+    assert events(made) == []
+
+    made.discard_input()
+    made.receive_data(b"a1 NOOP\r\n")
+
+    assert events(made) == [NOOP]
+
+
+DIALOGUE = (
+    b"a2 LOGIN {4+}\r\nfred {7+}\r\nfoo bar\r\nbad\r\na4 APPEND Sent {4+}\r\n\r\n\r\n\r\na3 LOGIN {60+}\r\n"
+    + b"\r" * 60
+    + b"\r\na1 NOOP\r\n"
+)
+
+
+def joined(found: list[Event]) -> list[Event]:
+    """Chunks put together: how a message is cut depends on the network."""
+    out: list[Event] = []
+    for event in found:
+        if isinstance(event, LiteralChunk) and out and isinstance(out[-1], LiteralChunk):
+            out[-1] = LiteralChunk(out[-1].data + event.data)
+        else:
+            out.append(event)
+    return out
+
+
+@given(st.lists(st.integers(0, len(DIALOGUE))))
+def test_the_network_may_cut_anywhere(cuts: list[int]) -> None:
+    made, found = engine(), []
+    ends = [*sorted(cuts), len(DIALOGUE)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        made.receive_data(DIALOGUE[start:end])
+        found += events(made)
+
+    assert joined(found) == joined(events(engine(DIALOGUE)))
+
+
+@given(st.binary(max_size=300))
+def test_no_input_stops_the_engine(noise: bytes) -> None:
+    made = engine(noise + b"\r\n")
+    events(made)

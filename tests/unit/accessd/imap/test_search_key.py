@@ -1,0 +1,131 @@
+"""SEARCH keys (RFC 3501 section 6.4.4)."""
+
+from datetime import date
+
+import pytest
+
+from accessd.imap.grammar.charset import BadCharset
+from accessd.imap.grammar.search_key import read_search, uses_modseq
+from accessd.imap.grammar.tokens import BadSyntax, Scanner
+from mailcore.mailbox.search_keys import (
+    Age,
+    All,
+    And,
+    Body,
+    Comparison,
+    DateField,
+    DateKey,
+    FlagKey,
+    Header,
+    Keyword,
+    ModSeq,
+    Not,
+    Or,
+    Recent,
+    SearchKey,
+    SeqSet,
+    Size,
+    Text,
+    UidSet,
+)
+from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (b"ALL", All()),
+        (b"ANSWERED", FlagKey(ANSWERED)),
+        (b'BCC "x"', Header("Bcc", "x")),
+        (b"BEFORE 1-Feb-1994", DateKey(DateField.INTERNAL, Comparison.BEFORE, date(1994, 2, 1))),
+        (b"BODY word", Body("word")),
+        (b"CC x", Header("Cc", "x")),
+        (b"DELETED", FlagKey(DELETED)),
+        (b"DRAFT", FlagKey(DRAFT)),
+        (b"FLAGGED", FlagKey(FLAGGED)),
+        (b"FROM x", Header("From", "x")),
+        (b'HEADER Message-Id ""', Header("Message-Id", "")),
+        (b"KEYWORD $Junk", Keyword("$Junk")),
+        (b"LARGER 10", Size(10, is_larger=True)),
+        (b"NEW", And((Recent(), FlagKey(SEEN, is_set=False)))),
+        (b"NOT SEEN", Not(FlagKey(SEEN))),
+        (b"OLD", Recent(is_set=False)),
+        (b"ON 1-Feb-1994", DateKey(DateField.INTERNAL, Comparison.ON, date(1994, 2, 1))),
+        (b"OR SEEN (DRAFT ALL)", Or(FlagKey(SEEN), And((FlagKey(DRAFT), All())))),
+        (b"RECENT", Recent()),
+        (b"SEEN", FlagKey(SEEN)),
+        (b"SENTBEFORE 1-Feb-1994", DateKey(DateField.SENT, Comparison.BEFORE, date(1994, 2, 1))),
+        (b"SENTON 1-Feb-1994", DateKey(DateField.SENT, Comparison.ON, date(1994, 2, 1))),
+        (b"SENTSINCE 1-Feb-1994", DateKey(DateField.SENT, Comparison.SINCE, date(1994, 2, 1))),
+        (b"SINCE 1-Feb-1994", DateKey(DateField.INTERNAL, Comparison.SINCE, date(1994, 2, 1))),
+        (b"SMALLER 10", Size(10, is_larger=False)),
+        (b'SUBJECT {4}\r\na " ', Header("Subject", 'a " ')),
+        (b"TEXT x", Text("x")),
+        (b"TO x", Header("To", "x")),
+        (b"UID 1:5,*", UidSet(((1, 5), (None, None)))),
+        (b"UNANSWERED", FlagKey(ANSWERED, is_set=False)),
+        (b"UNDELETED", FlagKey(DELETED, is_set=False)),
+        (b"UNDRAFT", FlagKey(DRAFT, is_set=False)),
+        (b"UNFLAGGED", FlagKey(FLAGGED, is_set=False)),
+        (b"UNKEYWORD a", Keyword("a", is_set=False)),
+        (b"UNSEEN", FlagKey(SEEN, is_set=False)),
+        (b"2,4:*", SeqSet(((2, 2), (4, None)))),
+        (b"*", SeqSet(((None, None),))),
+        (b"YOUNGER 60", Age(60, is_younger=True)),
+        (b"OLDER 60", Age(60, is_younger=False)),
+        (b"MODSEQ 620162338", ModSeq(620162338)),
+        (rb'MODSEQ "/flags/\\draft" all 7', ModSeq(7)),
+        (
+            b"flagged since 1-Feb-1994 NOT FROM Smith",
+            And(
+                (
+                    FlagKey(FLAGGED),
+                    DateKey(DateField.INTERNAL, Comparison.SINCE, date(1994, 2, 1)),
+                    Not(Header("From", "Smith")),
+                )
+            ),
+        ),
+        (b"CHARSET UTF-8 TEXT {11}\r\n" + "мама м".encode(), Text("мама м")),
+        (b"CHARSET ISO-8859-1 SUBJECT {1}\r\n\xe4", Header("Subject", "ä")),
+        (b"CHARSET KOI8-R SUBJECT {2}\r\n\xc4\xc1", Header("Subject", "да")),
+    ],
+)
+def test_every_key(text: bytes, key: SearchKey) -> None:
+    scanner = Scanner(text)
+
+    assert read_search(scanner) == key
+    assert scanner.at_end()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"FOO",
+        b"NOT",
+        b"OR SEEN",
+        b"(SEEN",
+        b"()",
+        b"BEFORE yesterday",
+        b"SEEN  DRAFT",
+        b"HEADER x",
+        b"LARGER -1",
+        b"(" * 100 + b"ALL" + b")" * 100,
+    ],
+)
+def test_what_is_no_key_is_refused(text: bytes) -> None:
+    with pytest.raises(BadSyntax):
+        read_search(Scanner(text))
+
+
+def test_an_unknown_charset_is_answered_no() -> None:
+    with pytest.raises(BadCharset) as caught:
+        read_search(Scanner(b"CHARSET X-KLINGON TEXT x"))
+
+    assert caught.value.status == "NO"
+    assert caught.value.code.startswith(b"BADCHARSET (US-ASCII UTF-8")
+
+
+def test_modseq_is_found_at_any_depth() -> None:
+    assert uses_modseq(read_search(Scanner(b"OR SEEN (NOT MODSEQ 5)")))
+    assert not uses_modseq(read_search(Scanner(b"OR SEEN (NOT DRAFT)")))
