@@ -10,7 +10,7 @@ Raises a CommandError, which knows the reply code and the enhanced code it deser
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -168,7 +168,7 @@ Value = int | bool | str | frozenset[str]
 
 
 def _parameters(
-    text: str, known: dict[str, Callable[[str | None], tuple[str, Value]]], *, extended: bool
+    text: str, known: Mapping[str, Callable[[str | None], tuple[str, Value]]], *, extended: bool
 ) -> dict[str, Value]:
     """Parameter text as keyword arguments of the command value."""
     values: dict[str, Value] = {}

@@ -87,7 +87,8 @@ def make_reply(code: int, lines: list[str]) -> Reply:
 
 
 def _without(enhanced: str, line: str) -> str:
-    return line[len(enhanced) :].lstrip(" ") if line.startswith(enhanced) else line
+    first, _, rest = line.partition(" ")
+    return rest.lstrip(" ") if first == enhanced else line
 
 
 def _readable(text: bytes) -> str:

@@ -1,5 +1,7 @@
 """DataReader, ChunkReader and DataWriter: the same result for any split, and one end of data only."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ wire_bytes = st.lists(
 
 def pieces(text: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    return [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [text[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def read(blocks: list[bytes]) -> tuple[bytes, bool, bytes]:
