@@ -19,17 +19,13 @@ def configure(program: str, *, level: int = logging.INFO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(
-                key_order=["level", "event"], drop_missing=True, sort_keys=False
-            ),
+            structlog.processors.LogfmtRenderer(key_order=["level", "event"], drop_missing=True, sort_keys=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=logging.WARNING, format="level=%(levelname)s event=%(name)s message=%(message)r"
-    )
+    logging.basicConfig(level=logging.WARNING, format="level=%(levelname)s event=%(name)s message=%(message)r")
 
 
 def get_logger(name: str) -> Any:

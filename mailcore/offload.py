@@ -26,10 +26,8 @@ class Offload:
         self._pool = pool
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="offload")
 
-    async def __call__(
-        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run `fn(conn, *args, **kwargs)` on a pool thread. Raises psycopg.OperationalError when no database answers."""
+    async def __call__(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn(conn, *args, **kwargs)` on a pool thread. psycopg.OperationalError: no database answers."""
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, lambda: self._with_connection(fn, *args, **kwargs)
         )
@@ -38,9 +36,7 @@ class Offload:
         """Run a blocking function that needs no database."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: fn(*args, **kwargs))
 
-    def _with_connection(
-        self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    def _with_connection(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self._pool.connection() as conn:
             return fn(conn, *args, **kwargs)
 

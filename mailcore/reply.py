@@ -34,9 +34,7 @@ class Reply:
         """The wire form; what is not ASCII is UTF-8 (RFC 6531 section 3.7.4)."""
         lines = self.lines()
         marks = ["-"] * (len(lines) - 1) + [" "]
-        return "".join(
-            f"{self.code}{mark}{line}\r\n" for mark, line in zip(marks, lines, strict=True)
-        ).encode()
+        return "".join(f"{self.code}{mark}{line}\r\n" for mark, line in zip(marks, lines, strict=True)).encode()
 
     def __str__(self) -> str:
         return f"{self.code} " + " ".join(self.lines())

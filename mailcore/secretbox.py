@@ -1,4 +1,4 @@
-"""Secrets that must be read again (relay host passwords), sealed with the appliance's key while they lie in the database."""
+"""Secrets that must be read again (relay host passwords), sealed with the appliance's key in the database."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ class UnsealError(MailError):
 
 
 def _fernet(secret_key: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"mailkeep secretbox 1").derive(
-        secret_key.encode()
-    )
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"mailkeep secretbox 1").derive(secret_key.encode())
     return Fernet(base64.urlsafe_b64encode(derived))
 
 

@@ -62,7 +62,8 @@ class Domain(models.Model):
         help_text="The local domain whose addresses also exist here. Only for alias domains.",
     )
     enabled = models.BooleanField(
-        default=True, help_text="Mail for a disabled domain is deferred (450), not refused: switch it on again in time."
+        default=True,
+        help_text="Mail for a disabled domain is deferred (450), not refused: switch it on again in time.",
     )
     description = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -76,7 +77,9 @@ class Domain(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="alias", alias_of__isnull=False) | (~Q(kind="alias") & Q(alias_of__isnull=True)),
                 name="domain_alias_of_goes_with_kind_alias",
-                violation_error_message="An alias domain needs the local domain it stands for, other kinds must not name one.",
+                violation_error_message=(
+                    "An alias domain needs the local domain it stands for, other kinds must not name one."
+                ),
             ),
             models.CheckConstraint(
                 condition=~Q(alias_of=F("name")),
@@ -106,7 +109,10 @@ class Account(AbstractBaseUser, PermissionsMixin):
     display_name = models.CharField(max_length=200, blank=True, help_text="The name people see.")
     quota_bytes = models.BigIntegerField(
         default=0,
-        help_text="0 means unlimited. Mail that would exceed it is deferred with 452 4.2.2 (Postfix: <code>virtual_mailbox_limit</code>).",
+        help_text=(
+            "0 means unlimited. Mail that would exceed it is deferred with 452 4.2.2 (Postfix: "
+            "<code>virtual_mailbox_limit</code>)."
+        ),
     )
     enabled = models.BooleanField(
         default=True, help_text="A disabled account cannot log in; mail for it is refused with 550 5.2.1."
@@ -116,13 +122,16 @@ class Account(AbstractBaseUser, PermissionsMixin):
         choices=Store,
         default=Store.MAILDIR,
         help_text=(
-            "How mail lies on disk (Postfix: <code>home_mailbox = Maildir/</code> or <code>mail_spool_directory</code>). "
+            "How mail lies on disk (Postfix: <code>home_mailbox = Maildir/</code> or "
+            "<code>mail_spool_directory</code>). "
             "Change it later with <code>manage.py convert_store</code>."
         ),
     )
     allow_imap = models.BooleanField("IMAP", default=True)
     allow_pop3 = models.BooleanField("POP3", default=True)
-    allow_smtp = models.BooleanField("submission", default=True, help_text="May send on ports 587 and 465 after logging in.")
+    allow_smtp = models.BooleanField(
+        "submission", default=True, help_text="May send on ports 587 and 465 after logging in."
+    )
     is_staff = models.BooleanField("administrator", default=False, help_text="May use this panel.")
     created_at = models.DateTimeField(auto_now_add=True)
 

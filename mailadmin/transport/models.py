@@ -35,7 +35,9 @@ class RelayHost(models.Model):
     )
     port = models.PositiveIntegerField(default=25, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     lookup_mx = models.BooleanField(
-        "look up MX", default=False, help_text="Off is Postfix's <code>[host]</code>: this very host. On is <code>host</code>."
+        "look up MX",
+        default=False,
+        help_text="Off is Postfix's <code>[host]</code>: this very host. On is <code>host</code>.",
     )
     tls = models.CharField(
         max_length=8,
@@ -44,7 +46,9 @@ class RelayHost(models.Model):
         help_text="Postfix: <code>smtp_tls_security_level</code>, <code>smtp_tls_wrappermode</code>.",
     )
     username = models.CharField(
-        max_length=320, blank=True, help_text="Postfix: <code>smtp_sasl_password_maps</code>. Empty: no login."
+        max_length=320,
+        blank=True,
+        help_text="Postfix: <code>smtp_sasl_password_maps</code>. Empty: no login.",
     )
     sealed_password = models.TextField(blank=True, editable=False)
     note = models.CharField(max_length=200, blank=True)
@@ -106,8 +110,10 @@ class ServerSettings(models.Model):
         max_length=400,
         default="all",
         help_text=(
-            "Addresses that take mail: <code>all</code>, <code>loopback-only</code> or a comma separated list (Postfix: "
-            "<code>inet_interfaces</code>). Clients arriving at another address of this machine are turned away with 421 "
+            "Addresses that take mail: <code>all</code>, <code>loopback-only</code> or a comma separated list "
+            "(Postfix: "
+            "<code>inet_interfaces</code>). Clients arriving at another address of this machine are turned "
+            "away with 421 "
             "at once; which sockets are opened is LISTEN_ADDRESS of the service."
         ),
     )
@@ -140,10 +146,13 @@ class ServerSettings(models.Model):
     smtpd_recipient_limit = models.PositiveIntegerField(
         default=1000,
         validators=[MinValueValidator(100)],
-        help_text="Recipients of one message; RFC 5321 demands at least 100 (Postfix: <code>smtpd_recipient_limit</code>).",
+        help_text=(
+            "Recipients of one message; RFC 5321 demands at least 100 (Postfix: <code>smtpd_recipient_limit</code>)."
+        ),
     )
     hopcount_limit = models.PositiveIntegerField(
-        default=50, help_text="Received fields before a message counts as looping (Postfix: <code>hopcount_limit</code>)."
+        default=50,
+        help_text="Received fields before a message counts as looping (Postfix: <code>hopcount_limit</code>).",
     )
     client_connection_limit = models.PositiveIntegerField(
         default=50,
@@ -163,7 +172,8 @@ class ServerSettings(models.Model):
         default=300, help_text="Seconds before the first retry (Postfix: <code>minimal_backoff_time</code>)."
     )
     maximal_backoff_time = models.PositiveIntegerField(
-        default=4000, help_text="Longest pause between retries, in seconds (Postfix: <code>maximal_backoff_time</code>)."
+        default=4000,
+        help_text="Longest pause between retries, in seconds (Postfix: <code>maximal_backoff_time</code>).",
     )
     maximal_queue_lifetime = models.PositiveIntegerField(
         default=5 * 86400,
@@ -171,7 +181,9 @@ class ServerSettings(models.Model):
     )
     delay_warning_time = models.PositiveIntegerField(
         default=4 * 3600,
-        help_text="Seconds after which the sender is told of a delay, 0 = never (Postfix: <code>delay_warning_time</code>).",
+        help_text=(
+            "Seconds after which the sender is told of a delay, 0 = never (Postfix: <code>delay_warning_time</code>)."
+        ),
     )
     smtp_tls_security_level = models.CharField(
         max_length=8,
@@ -190,7 +202,9 @@ class ServerSettings(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="Where all other outbound mail goes; empty: directly, by MX records (Postfix: <code>relayhost</code>).",
+        help_text=(
+            "Where all other outbound mail goes; empty: directly, by MX records (Postfix: <code>relayhost</code>)."
+        ),
     )
 
     class Meta:
@@ -200,10 +214,12 @@ class ServerSettings(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="server_settings_one_row"),
             models.CheckConstraint(
-                condition=Q(plaintext_auth__in=["never", "mynetworks"]), name="server_settings_plaintext_auth_known"
+                condition=Q(plaintext_auth__in=["never", "mynetworks"]),
+                name="server_settings_plaintext_auth_known",
             ),
             models.CheckConstraint(
-                condition=Q(minimal_backoff_time__gte=1) & Q(maximal_backoff_time__gte=models.F("minimal_backoff_time")),
+                condition=Q(minimal_backoff_time__gte=1)
+                & Q(maximal_backoff_time__gte=models.F("minimal_backoff_time")),
                 name="server_settings_backoff_in_order",
                 violation_error_message="The longest pause must not be shorter than the first one.",
             ),
@@ -232,7 +248,10 @@ class MyNetwork(models.Model):
     cidr = CidrField(
         "network",
         unique=True,
-        help_text="<code>192.0.2.0/24</code>, <code>2001:db8::/32</code> or a single address (Postfix: <code>mynetworks</code>).",
+        help_text=(
+            "<code>192.0.2.0/24</code>, <code>2001:db8::/32</code> or a single address (Postfix: "
+            "<code>mynetworks</code>)."
+        ),
     )
     note = models.CharField(max_length=200, blank=True, help_text="Who or what this is.")
     enabled = models.BooleanField(default=True)

@@ -47,7 +47,7 @@ class LiveConfig:
 
     async def start(self) -> None:
         """Load for the first time (waiting for the database as long as it takes) and keep following."""
-        while not await self._try_reload():
+        while not await self._try_reload():  # noqa: ASYNC110 - the database tells nobody that it is back
             await asyncio.sleep(0.5)
         self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._poll())]
 

@@ -28,9 +28,7 @@ def load_snapshot(conn: psycopg.Connection[Any]) -> Snapshot:
         return Snapshot(
             generation=generation[0]["generation"] if generation else 0,
             domains={row["name"]: DomainRecord(**row) for row in rows(statements.DOMAINS)},
-            mynetworks=NetworkSet(
-                tuple(ipaddress.ip_network(row["cidr"]) for row in rows(statements.NETWORKS))
-            ),
+            mynetworks=NetworkSet(tuple(ipaddress.ip_network(row["cidr"]) for row in rows(statements.NETWORKS))),
             recipient_rules=rules_of("recipient", rules, hops),
             sender_rules=rules_of("sender", rules, hops),
             rewrites={row["pattern"]: RewriteRule(**row) for row in rows(statements.REWRITES)},

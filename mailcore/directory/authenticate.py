@@ -30,18 +30,14 @@ MAX_PASSWORD_BYTES = 1024
 class Authenticator:
     """`check()` is the only way to become an account. One per process."""
 
-    def __init__(
-        self, directory: Directory, offload: Offload, clock: Clock | None = None, *, hashes: int = 2
-    ) -> None:
+    def __init__(self, directory: Directory, offload: Offload, clock: Clock | None = None, *, hashes: int = 2) -> None:
         self._directory = directory
         self._offload = offload
         self._clock = clock or SystemClock()
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, float] = OrderedDict()
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._hashes = asyncio.Semaphore(
-            hashes
-        )  # a hash is a core's work: no more at once than there are cores
+        self._hashes = asyncio.Semaphore(hashes)  # a hash is a core's work: no more at once than there are cores
 
     def forget(self) -> None:
         """Drop remembered successes: the configuration has changed."""

@@ -14,7 +14,7 @@ DUMMY = "argon2" + _ARGON2.hash("not the password of anybody")
 
 
 def check_password(password: str, stored: str) -> bool:
-    """Whether `password` is the one that was stored. Unknown and unusable formats ("!...") never match. Takes 20-400 ms."""
+    """Whether `password` is the one that was stored. Unknown formats and "!" never match. Takes 20-400 ms."""
     algorithm, _, rest = stored.partition("$")
     if algorithm == "argon2":
         return _check_argon2(password, "$" + rest)

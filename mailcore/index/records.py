@@ -146,18 +146,14 @@ class FlagChange:
         if self.mode is FlagMode.ADD:
             if not self.flags.keywords:
                 return Flags(bits | self.flags.bits, frozenset(keywords))
-            return Flags(
-                bits | self.flags.bits, frozenset(keywords) | _same_case(self.flags.keywords, keywords)
-            )
+            return Flags(bits | self.flags.bits, frozenset(keywords) | _same_case(self.flags.keywords, keywords))
         gone = {keyword.lower() for keyword in self.flags.keywords}
         return Flags(bits & ~self.flags.bits, frozenset(k for k in keywords if k.lower() not in gone))
 
 
 def _same_case(wanted: frozenset[str], present: Sequence[str]) -> frozenset[str]:
     """`wanted`, each in the spelling the message has already, if it has."""
-    spelling = {keyword.lower(): keyword for keyword in wanted} | {
-        keyword.lower(): keyword for keyword in present
-    }
+    spelling = {keyword.lower(): keyword for keyword in wanted} | {keyword.lower(): keyword for keyword in present}
     return frozenset(spelling[keyword.lower()] for keyword in wanted)
 
 

@@ -62,9 +62,7 @@ def refused(event: ev.Refused) -> list[tuple[str, str]]:
     code, _, text = clean(event.reply).partition(" ")
     enhanced, _, words = text.partition(" ") if _ENHANCED.match(event.reply) else ("", "", text)
     head = f"{event.queue_id or 'NOQUEUE'}: reject: {event.stage} from {client(event)}: {code} "
-    tail = (
-        f"from=<{clean(event.sender)}> to=<{clean(event.recipient)}> proto=ESMTP helo=<{clean(event.helo)}>"
-    )
+    tail = f"from=<{clean(event.sender)}> to=<{clean(event.recipient)}> proto=ESMTP helo=<{clean(event.helo)}>"
     return [("smtpd", f"{head}{enhanced + ' ' if enhanced else ''}{what}{words}; {tail}")]
 
 
@@ -86,9 +84,7 @@ def delivered(event: ev.DeliveredLocally) -> list[tuple[str, str]]:
 
 
 def relayed(event: ev.Relayed) -> list[tuple[str, str]]:
-    return [
-        ("smtp", _status(event, event.relay, dsn_of(event.reply, "2.0.0"), f"sent ({clean(event.reply)})"))
-    ]
+    return [("smtp", _status(event, event.relay, dsn_of(event.reply, "2.0.0"), f"sent ({clean(event.reply)})"))]
 
 
 def deferred(event: ev.DeferredAttempt) -> list[tuple[str, str]]:
@@ -101,9 +97,7 @@ def deferred(event: ev.DeferredAttempt) -> list[tuple[str, str]]:
 
 
 def bounced(event: ev.Bounced) -> list[tuple[str, str]]:
-    return [
-        ("smtp", _status(event, event.relay, dsn_of(event.reply, "5.0.0"), f"bounced ({clean(event.reply)})"))
-    ]
+    return [("smtp", _status(event, event.relay, dsn_of(event.reply, "5.0.0"), f"bounced ({clean(event.reply)})"))]
 
 
 def _status(event: Any, relay: str, dsn: str, status: str) -> str:

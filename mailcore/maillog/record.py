@@ -27,9 +27,7 @@ from mailcore.maillog.line import lines_of
 FLUSH_EVERY_S = 0.25
 MAX_WAITING = 100_000
 MAX_BATCH = 2_000
-NOT_TRACED = frozenset(
-    {"connected", "disconnected", "auth_ok"}
-)  # in the log only: they would drown the trace
+NOT_TRACED = frozenset({"connected", "disconnected", "auth_ok"})  # in the log only: they would drown the trace
 
 COPY = sql.SQL("COPY trace_event ({}) FROM STDIN").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
 
@@ -133,9 +131,7 @@ def rows_of(event: Event) -> list[tuple[Any, ...]]:
 
 
 def _row(kind: str, fields: dict[str, Any]) -> tuple[Any, ...]:
-    detail = {
-        name: value for name, value in fields.items() if name not in COLUMNS and value not in ("", [], None)
-    }
+    detail = {name: value for name, value in fields.items() if name not in COLUMNS and value not in ("", [], None)}
     known: dict[str, Any] = {**fields, "kind": kind, "detail": json.dumps(detail, default=str)}
     known["client_address"] = known.get("client_address") or None
     return tuple(known.get(name, EMPTY.get(name, "")) for name in COLUMNS)

@@ -194,7 +194,7 @@ def record(conn: Connection, lease: uuid.UUID, results: Results, now: datetime) 
     """Write down what became of recipients, with the reports that calls for, in one database transaction.
 
     Returns the queue ids of messages that are finished: their spool files may go. Raises LeaseLost, with nothing
-    recorded, when a failure or deferral comes too late; then only `results.delivered` may be recorded.
+    recorded, when a failure comes too late: its report would be the second one. A late deferral changes nothing.
     """
     with conn.transaction():
         conn.execute(statements.LOCK_MESSAGES, {"message_ids": list(results.message_ids)})
@@ -227,6 +227,5 @@ def _record_deferred(conn: Connection, lease: uuid.UUID, results: Results, now: 
         "relay": [d.relay[:320] for d in results.deferred],
         "reply": [d.reply.replace("\0", "") for d in results.deferred],
     }
-    changed = conn.execute(statements.DEFER, {**columns, "lease": lease, "now": now}).rowcount
-    if changed != len(results.deferred):
-        raise LeaseLost(lease)
+    # Rows that were held, deleted or claimed anew in the meantime stay as they are.
+    conn.execute(statements.DEFER, {**columns, "lease": lease, "now": now})

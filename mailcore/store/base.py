@@ -9,7 +9,7 @@ not ours can interfere, and a store must live with that.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -103,24 +103,23 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class ScannedMessage:
-    """A message as found on disk. Keywords the store cannot express are missing from `flags`."""
+class Found:
+    """What a message that the index does not know yet is like."""
 
     key: StoreKey
-    flags: Flags
+    size: int
     internal_date: datetime
-    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A mailbox as found on disk, oldest message first.
+    """A mailbox as found on disk.
 
     `nameable` are the keywords the store can express: only about these may it contradict the index (None:
-    all). `state` says what the mailbox looked like before the scan, for `MessageStore.is_unchanged`.
+    about all). `state` says what the mailbox looked like before the scan, for `MessageStore.is_unchanged`.
     """
 
-    messages: Sequence[ScannedMessage]
+    messages: Mapping[StoreKey, Flags]
     nameable: frozenset[str] | None
     state: tuple[int, ...]
 
@@ -155,8 +154,8 @@ class MessageStore(Protocol):
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         """Open a message for reading; `flags` as the index knows them save a search. Raises MessageGone."""
 
-    def size(self, mailbox: str, key: StoreKey) -> int:
-        """Bytes of the message in wire form. Raises MessageGone."""
+    def describe(self, mailbox: str, keys: Collection[StoreKey]) -> list[Found]:
+        """Size and date of messages a scan found, oldest first. Those already gone are left out."""
 
     def set_flags(self, mailbox: str, changes: Sequence[tuple[StoreKey, Flags, Flags]]) -> None:
         """Show flags to other programs: (key, flags before, flags after). Messages that are gone are passed
