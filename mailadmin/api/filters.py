@@ -1,0 +1,35 @@
+"""Filters that several resources share."""
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django_filters import rest_framework as filters
+
+from mailadmin.api.fields import domain_key
+
+
+class WordsFilter(filters.CharFilter):
+    """`?search=`: every word occurs somewhere in one of `fields`, capital letters or not."""
+
+    def __init__(self, *, fields: list[str], **kwargs: Any) -> None:
+        kwargs.setdefault("label", f"Words that occur in {', '.join(fields)}")
+        kwargs.setdefault("max_length", 200)
+        super().__init__(**kwargs)
+        self.fields = fields
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        for word in (value or "").split():
+            qs = qs.filter(reduce(or_, (Q(**{f"{field}__icontains": word}) for field in self.fields)))
+        return qs
+
+
+class DomainFilterField(filters.CharFilter):
+    """`?domain=`: the objects of one domain; one that is not ours has none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="domain_id", label="The domain they belong to", max_length=253, **kwargs)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return super().filter(qs, domain_key(value) if value else value)

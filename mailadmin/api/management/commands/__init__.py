@@ -1,0 +1,1 @@
+"""create_api_token and set_password."""

@@ -1,0 +1,1 @@
+"""One module per resource: what it shows and accepts, how it is filtered, and its endpoints."""

@@ -1,0 +1,94 @@
+"""/domains/: which domains this server is responsible for."""
+
+from typing import Any
+
+from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
+
+from mailadmin.api.fields import DomainNameField, domain_key, model_validators
+from mailadmin.api.filters import WordsFilter
+from mailadmin.api.natural_key import NaturalKeyViewSet
+from mailadmin.api.serializers import ResourceSerializer
+from mailadmin.directory.models import Account, Alias, Domain
+from mailadmin.directory.services import save_domain
+
+
+class DomainSerializer(ResourceSerializer):
+    """A domain. Its name is its key and does not change."""
+
+    name = DomainNameField(
+        max_length=253,
+        validators=[*model_validators(Domain, "name"), UniqueValidator(Domain.objects.all())],
+        help_text="The domain, for example example.org.",
+    )
+    alias_of = serializers.SlugRelatedField(
+        slug_field="name",
+        queryset=Domain.objects.filter(kind=Domain.Kind.LOCAL),
+        allow_null=True,
+        required=False,
+        help_text="The local domain whose addresses also exist here; only for the kind alias.",
+    )
+    account_count = serializers.IntegerField(read_only=True)
+    alias_count = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = Domain
+        fields = [
+            "name", "kind", "alias_of", "enabled", "description", "account_count", "alias_count", "created_at",
+        ]
+        read_only_fields = ["created_at"]
+
+    def validate_name(self, name: str) -> str:
+        if self.instance is not None and name != self.instance.name:
+            raise serializers.ValidationError("A domain is not renamed: create the new one and delete this one.")
+        return name
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        kind = attrs.get("kind")
+        if self.instance is not None and kind is not None and kind != Domain.Kind.LOCAL:
+            if self.instance.accounts.exists():
+                raise serializers.ValidationError({"kind": ["The domain has accounts, so it must stay local."]})
+        return super().validate(attrs)
+
+    def store(self, instance: Domain) -> None:
+        save_domain(instance)
+
+
+class DomainFilter(filters.FilterSet):
+    search = WordsFilter(fields=["name", "description"])
+
+    class Meta:
+        model = Domain
+        fields = {"kind": ["exact"], "enabled": ["exact"], "alias_of": ["exact"]}
+
+
+def _count(model: type[Account] | type[Alias]) -> Coalesce:
+    rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain")
+    counted = Subquery(rows.annotate(number=Count("pk")).values("number"), output_field=BigIntegerField())
+    return Coalesce(counted, 0, output_field=BigIntegerField())
+
+
+class DomainViewSet(NaturalKeyViewSet):
+    """Domains: local (mailboxes are here), relay (passed on) and alias (another name of a local domain).
+
+    A local domain is created together with its system aliases postmaster, abuse and root. A domain with accounts
+    cannot be deleted: delete them first, and say what becomes of their mail.
+    """
+
+    resource = "domains"
+    key_field = "name"
+    lookup_url_kwarg = "name"
+    queryset = Domain.objects.all()
+    serializer_class = DomainSerializer
+    filterset_class = DomainFilter
+    ordering = ["name"]
+    ordering_fields = ["name", "kind", "enabled", "created_at", "account_count", "alias_count"]
+
+    def get_queryset(self) -> QuerySet[Domain]:
+        return Domain.objects.annotate(account_count=_count(Account), alias_count=_count(Alias))
+
+    def normal(self, key: str) -> str:
+        return domain_key(key)

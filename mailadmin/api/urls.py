@@ -1,0 +1,47 @@
+"""/api/v1/: the resources, the OpenAPI document and its Swagger page. A path may end with a slash or not."""
+
+from django.urls import path, re_path
+from rest_framework.routers import SimpleRouter
+
+from mailadmin.api import documents
+from mailadmin.api.problems import not_found
+from mailadmin.api.resources.accounts import AccountViewSet
+from mailadmin.api.resources.aliases import AliasViewSet
+from mailadmin.api.resources.domains import DomainViewSet
+from mailadmin.api.resources.networks import NetworkViewSet
+from mailadmin.api.resources.queue import QueueViewSet
+from mailadmin.api.resources.relayhosts import RelayHostViewSet
+from mailadmin.api.resources.rewrites import RewriteViewSet
+from mailadmin.api.resources.server_settings import ServerSettingsView
+from mailadmin.api.resources.status import StatusView
+from mailadmin.api.resources.tokens import TokenViewSet
+from mailadmin.api.resources.transport_rules import TransportRuleViewSet
+
+app_name = "api"
+
+VIEWSETS = {
+    "domains": DomainViewSet,
+    "accounts": AccountViewSet,
+    "aliases": AliasViewSet,
+    "networks": NetworkViewSet,
+    "relayhosts": RelayHostViewSet,
+    "transport-rules": TransportRuleViewSet,
+    "rewrites": RewriteViewSet,
+    "queue": QueueViewSet,
+    "tokens": TokenViewSet,
+}
+
+router = SimpleRouter()
+router.trailing_slash = "/?"
+for prefix, viewset in VIEWSETS.items():
+    router.register(prefix, viewset, basename=prefix)
+
+urlpatterns = [
+    *router.urls,
+    re_path(r"^settings/?$", ServerSettingsView.as_view(), name="settings"),
+    re_path(r"^status/?$", StatusView.as_view(), name="status"),
+    re_path(r"^schema/?$", documents.OpenApiView.as_view(), name="schema"),
+    re_path(r"^docs/?$", documents.SwaggerView.as_view(), name="docs"),
+    path("", documents.IndexView.as_view(), name="index"),
+    re_path(r"^(?P<path>.*)$", not_found),
+]
