@@ -34,7 +34,9 @@ def insert_batch(conn: Connection, messages: Sequence[QueuedMessage]) -> None:
     conn.execute(statements.INSERT_BATCH, {**_message_columns(messages), **_recipient_columns(messages)})
 
 
-def add_recipients(conn: Connection, message_id: int, recipients: Sequence[Recipient], *, clock: Clock = _CLOCK) -> None:
+def add_recipients(
+    conn: Connection, message_id: int, recipients: Sequence[Recipient], *, clock: Clock = _CLOCK
+) -> None:
     """Give a queued message further recipients: a local address of it turned out to lead elsewhere."""
     columns = _columns_of(recipients)
     conn.execute(statements.ADD_RECIPIENTS, {"message_id": message_id, "due_at": clock.now(), **columns})
