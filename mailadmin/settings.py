@@ -33,9 +33,25 @@ ALLOWED_HOSTS = split("ALLOWED_HOSTS", "*")
 PUBLIC_URL = os.environ.get("PUBLIC_URL", "")
 CSRF_TRUSTED_ORIGINS = split("CSRF_TRUSTED_ORIGINS", PUBLIC_URL)
 
-DATABASE_URL = os.environ.get("DATABASE_URL") or f"postgresql://mailkeep@127.0.0.1:{os.environ.get('PG_PORT', '5440')}/mailkeep"
+DATABASE_URL = (
+    os.environ.get("DATABASE_URL") or f"postgresql://mailkeep@127.0.0.1:{os.environ.get('PG_PORT', '5440')}/mailkeep"
+)
 REDIS_URL = os.environ.get("REDIS_URL") or f"redis://127.0.0.1:{os.environ.get('REDIS_PORT', '6390')}/0"
 DNS_SERVER = os.environ.get("DNS_SERVER", "")
+
+# What the pages of accounts and domains tell people to type into their mail client; 0 = that service is off.
+MAIL_PORTS = {
+    name: int(os.environ.get(f"{name.upper()}_PORT", default) or 0)
+    for name, default in {
+        "smtp": 2525,
+        "submission": 2587,
+        "submissions": 2465,
+        "imap": 2143,
+        "imaps": 2993,
+        "pop3": 2110,
+        "pop3s": 2995,
+    }.items()
+}
 
 INSTALLED_APPS = [
     "unfold",
@@ -76,6 +92,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "mailadmin.content_security.ContentSecurityPolicy",
 ]
 
 ROOT_URLCONF = "mailadmin.urls"

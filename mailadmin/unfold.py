@@ -53,8 +53,12 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "What is happening",
         "separator": True,
         "items": [
-            _item("Queue", "schedule_send", "admin:mailqueue_queuerecipient_changelist",
-                  badge="mailadmin.status.identity.queue_badge"),
+            _item(
+                "Queue",
+                "schedule_send",
+                "admin:mailqueue_queuerecipient_changelist",
+                badge="mailadmin.status.identity.queue_badge",
+            ),
             _item("Message trace", "search_insights", "admin:trace_search"),
             _item("Mailboxes", "inbox", "admin:mailboxes_mailbox_changelist"),
         ],

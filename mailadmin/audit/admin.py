@@ -8,16 +8,16 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from mailadmin.audit.admin_base import PanelAdmin
 from mailadmin.audit.models import AuditEntry
 
 TONES = {"created": "success", "changed": "info", "deleted": "danger", "did": "warning"}
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ModelAdmin):
+class AuditEntryAdmin(PanelAdmin):
     """Nobody adds, changes or removes a line here."""
 
     list_display = ("at", "actor", "deed", "object_type", "object_key", "what_changed")
@@ -25,8 +25,6 @@ class AuditEntryAdmin(ModelAdmin):
     list_filter = ("action", "object_type", "at")
     search_fields = ("actor", "object_key", "client_address")
     search_help_text = "Actor, object or client address"
-    list_per_page = 50
-    show_full_result_count = False
     actions = None
     fields = ("at", "actor", "client_address", "deed", "object_type", "object_key", "what_changed")
     readonly_fields = fields

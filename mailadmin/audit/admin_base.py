@@ -1,7 +1,7 @@
 """The base of the panel's model admins: unfold's look, and every change in the audit log.
 
-Django's own LogEntry rows are not written; the audit log replaces them and also knows the API's changes. The history
-button of an object leads to its lines there.
+Django's own LogEntry rows are not written; the audit log replaces them and also knows the API's changes. The
+history button of an object leads to its lines there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from mailadmin.audit.models import AuditEntry
 from mailadmin.audit.record import Actor, record, stored_values, values_of
 
 
+def may_administer(request: HttpRequest) -> bool:
+    """One right governs the panel: being an administrator. There are no permissions per table to keep in order."""
+    return bool(request.user.is_active and request.user.is_staff)
+
+
 class PanelAdmin(ModelAdmin):
     """A model admin whose changes are audited with old and new values."""
 
@@ -28,6 +33,21 @@ class PanelAdmin(ModelAdmin):
     list_filter_sheet = True
     list_per_page = 50
     show_full_result_count = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_administer(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_administer(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may_administer(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_administer(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_administer(request)
 
     def save_model(self, request: HttpRequest, obj: models.Model, form: ModelForm, change: bool) -> None:
         before = stored_values(obj) if change else {}

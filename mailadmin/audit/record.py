@@ -1,7 +1,7 @@
 """Writes the audit log: who changed what, with old and new values, and never a secret.
 
 Explicit: the caller says who acted (`Actor`) and hands over the values before and after; nothing is guessed from
-threads or signals. Call it inside the database transaction of the change, so that neither stands without the other.
+threads or signals. Call it inside the database transaction of the change: neither stands without the other.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def record(
     return record_deed(actor, action, row._meta.verbose_name or "", str(row), changes)
 
 
-def record_deed(actor: Actor, action: str, object_type: str, object_key: str, changes: Mapping[str, Any]) -> AuditEntry:
+def record_deed(
+    actor: Actor, action: str, object_type: str, object_key: str, changes: Mapping[str, Any]
+) -> AuditEntry:
     """A line about something that is no single row: a queue action, an import."""
     return AuditEntry.objects.create(
         actor=actor.name[:400],

@@ -42,7 +42,7 @@ def parse_next_hop(text: str) -> NextHopNotation:
     rest = text.strip()
     transport = ""
     if match := _TRANSPORT.match(rest):
-        transport, rest = match.group(1).lower(), rest[match.end():]
+        transport, rest = match.group(1).lower(), rest[match.end() :]
     if not rest:
         raise NotationError("Write a host name, for example [smtp.example.org]:587.")
     host, port_text, lookup_mx = _split(rest)
@@ -57,7 +57,9 @@ def _split(text: str) -> tuple[str, str | None, bool]:
     if text.startswith("["):
         match = _BRACKETED.fullmatch(text)
         if match is None:
-            raise NotationError("The closing bracket is missing, or something stands between it and the port.")
+            raise NotationError(
+                "The closing bracket is missing, or something stands between it and the port."
+            )
         return match.group(1), match.group(2), False
     if text.count(":") > 1:
         try:
@@ -73,7 +75,9 @@ def _port(text: str) -> int:
     if text.lower() in SERVICES:
         return SERVICES[text.lower()]
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
-        raise NotationError(f"“{text}” is not a port: a number from 1 to 65535, or smtp, submission, submissions.")
+        raise NotationError(
+            f"“{text}” is not a port: a number from 1 to 65535, or smtp, submission, submissions."
+        )
     return int(text)
 
 

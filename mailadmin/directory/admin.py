@@ -1,0 +1,300 @@
+"""Domains, accounts and aliases in the panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
+
+from mailadmin.audit.admin_base import PanelAdmin
+from mailadmin.audit.models import AuditEntry
+from mailadmin.audit.record import MASK, Actor, record_deed
+from mailadmin.database import raw_connection
+from mailadmin.directory import services
+from mailadmin.directory.alias_graph import unknown_targets
+from mailadmin.directory.client_settings import client_services, dns_records
+from mailadmin.directory.forms import (
+    AccountAddForm,
+    AccountChangeForm,
+    AliasForm,
+    DomainForm,
+    SetPasswordForm,
+    is_last_administrator,
+)
+from mailadmin.directory.models import Account, Alias, Domain
+from mailadmin.directory.quantities import format_bytes
+from mailcore.config.loader import load_snapshot
+
+# There is one right, being an administrator: groups would be a page that does nothing.
+admin.site.unregister(Group)
+
+KIND_TONES = {"local": "success", "relay": "info", "alias": "warning"}
+
+
+def count_of(model: type[Account] | type[Alias]) -> Coalesce:
+    """How many rows of `model` a domain has, as a subquery: two joins would multiply each other."""
+    rows = (
+        model.objects.filter(domain=OuterRef("pk"))
+        .order_by()
+        .values("domain")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
+
+
+@admin.register(Domain)
+class DomainAdmin(PanelAdmin):
+    """Domains; the page of one shows its DNS records and the settings of a mail client."""
+
+    form = DomainForm
+    list_display = (
+        "name",
+        "kind_label",
+        "stands_for",
+        "accounts_count",
+        "aliases_count",
+        "enabled",
+        "description",
+    )
+    list_filter = ("kind", "enabled")
+    search_fields = ("name", "description")
+    search_help_text = "Name or description"
+    ordering = ("name",)
+    change_form_outer_after_template = "mailkeep/domain_after.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(account_count=count_of(Account), alias_count=count_of(Alias))
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> tuple[str, ...]:
+        return ("name",) if obj else ()
+
+    @display(description="kind", ordering="kind", label=KIND_TONES)
+    def kind_label(self, domain: Domain) -> tuple[str, str]:
+        return domain.kind, domain.kind
+
+    @display(description="alias of", ordering="alias_of")
+    def stands_for(self, domain: Domain) -> str:
+        return domain.alias_of_id or ""
+
+    @display(description="accounts", ordering="account_count")
+    def accounts_count(self, domain: Any) -> SafeString | str:
+        return _count_link("admin:directory_account_changelist", domain, domain.account_count)
+
+    @display(description="aliases", ordering="alias_count")
+    def aliases_count(self, domain: Any) -> SafeString | str:
+        return _count_link("admin:directory_alias_changelist", domain, domain.alias_count)
+
+    def store(self, request: HttpRequest, obj: Domain, form: ModelForm, change: bool) -> None:
+        known = set(obj.aliases.values_list("address", flat=True)) if change else set()
+        services.save_domain(obj)
+        made = obj.aliases.filter(is_system=True).exclude(address__in=known).values_list("address", flat=True)
+        if made:
+            messages.info(
+                request, f"System aliases: {', '.join(made)} (RFC 2142). Change their targets under Aliases."
+            )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **self._about(object_id)}
+        )
+
+    def _about(self, name: str) -> dict[str, Any]:
+        domain = Domain.objects.filter(pk=name).first()
+        if domain is None or domain.kind == Domain.Kind.RELAY:
+            return {}
+        snapshot = load_snapshot(raw_connection())
+        return {
+            "dns_records": dns_records(domain.name, snapshot),
+            "client_services": client_services(snapshot.myhostname),
+            "account_count": domain.accounts.count(),
+            "alias_count": domain.aliases.count(),
+            "mail_domain": domain,
+        }
+
+
+@admin.register(Account)
+class AccountAdmin(PanelAdmin):
+    """Accounts: address and password are enough to make one."""
+
+    list_display = (
+        "address",
+        "display_name",
+        "usage_bar",
+        "protocols",
+        "store",
+        "enabled",
+        "is_staff",
+        "last_login",
+    )
+    list_filter = ("domain", "enabled", "store", "is_staff")
+    search_fields = ("address", "display_name")
+    search_help_text = "Address or name"
+    ordering = ("address",)
+    list_select_related = ("usage",)
+    actions_detail = ("set_password",)
+    change_form_outer_after_template = "mailkeep/account_after.html"
+
+    def get_form(
+        self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        kwargs["form"] = AccountChangeForm if obj else AccountAddForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
+        return ("address", "store", "usage_bar", "last_login", "created_at") if obj else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
+        who = ("address", "display_name") if obj else ("address", "password", "display_name")
+        mail = ("usage_bar", "quota_bytes", "store") if obj else ("quota_bytes", "store")
+        login = ("enabled", ("allow_imap", "allow_pop3", "allow_smtp"))
+        facts = ("last_login", "created_at") if obj else ()
+        return (
+            (None, {"fields": who}),
+            ("Mailbox", {"fields": mail}),
+            ("Login", {"fields": (*login, *facts)}),
+            ("Administration", {"fields": ("is_staff",)}),
+        )
+
+    @display(description="used", ordering="usage__bytes")
+    def usage_bar(self, account: Account) -> str:
+        used = account.usage.bytes if hasattr(account, "usage") else 0
+        limit = account.quota_bytes
+        return render_to_string(
+            "mailkeep/usage.html",
+            {
+                "used": format_bytes(used),
+                "limit": format_bytes(limit),
+                "percent": min(100 * used // limit, 100) if limit else None,
+            },
+        )
+
+    @display(description="protocols")
+    def protocols(self, account: Account) -> SafeString | str:
+        names = [("IMAP", account.allow_imap), ("POP3", account.allow_pop3), ("SMTP", account.allow_smtp)]
+        badges = [(name,) for name, allowed in names if allowed]
+        return format_html_join(" ", '<span class="mk-badge info">{}</span>', badges) or "none"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        """Not oneself, and not the last one who could let others in."""
+        if isinstance(obj, Account) and (obj.pk == request.user.pk or is_last_administrator(obj)):
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Mailboxes, subscriptions and usage go with their account; they need no permission of their own."""
+        deleted, counts, _needed, protected = super().get_deleted_objects(objs, request)
+        own = [str(account) for account in objs if not self.has_delete_permission(request, account)]
+        return deleted, counts, set(), [*protected, *own]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        account = self.get_object(request, object_id)
+        about: dict[str, Any] = {}
+        if account is not None:
+            server = load_snapshot(raw_connection()).myhostname
+            about = {"client_services": client_services(server, account), "aliases_to": _aliases_to(account)}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+
+    @action(description="Set password", icon="key", url_path="password", permissions=["change"])
+    def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A page of its own: the new password is hashed, never shown and never logged."""
+        account = self.get_object(request, object_id)
+        if account is None:
+            raise Http404
+        form = SetPasswordForm(account, request.POST or None)
+        back = reverse("admin:directory_account_change", args=[account.pk])
+        if request.method == "POST" and form.is_valid():
+            self._store_password(request, account, form.cleaned_data["password"])
+            return HttpResponseRedirect(back)
+        return form_page(request, self.admin_site, f"New password for {account}", form, "Set password", back)
+
+    def _store_password(self, request: HttpRequest, account: Account, password: str) -> None:
+        account.set_password(password)
+        account.save(update_fields=["password"])
+        record_deed(
+            Actor.of_request(request),
+            AuditEntry.Action.CHANGED,
+            "account",
+            str(account),
+            {"password": [MASK, MASK]},
+        )
+        messages.success(request, f"The password of {account} is set; it is in force at once.")
+
+
+@admin.register(Alias)
+class AliasAdmin(PanelAdmin):
+    """Aliases with their targets, one per line."""
+
+    form = AliasForm
+    list_display = ("address", "target_list", "enabled", "kind", "note")
+    list_filter = ("domain", "enabled", "is_system")
+    search_fields = ("address", "targets", "note")
+    search_help_text = "Address, target or note"
+    ordering = ("address",)
+
+    @display(description="targets")
+    def target_list(self, alias: Alias) -> SafeString:
+        shown = format_html_join(SafeString("<br>"), "{}", [(target,) for target in alias.targets[:5]])
+        more = len(alias.targets) - 5
+        return format_html("{}<br>and {} more", shown, more) if more > 0 else shown
+
+    @display(description="kind", label={"catch-all": "warning", "system": "info"})
+    def kind(self, alias: Alias) -> str | None:
+        return "catch-all" if alias.address.startswith("@") else "system" if alias.is_system else None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Alias | None = None) -> tuple[str, ...]:
+        return ("address",) if obj else ()
+
+    def store(self, request: HttpRequest, obj: Alias, form: ModelForm, change: bool) -> None:
+        super().store(request, obj, form, change)
+        if unknown := unknown_targets(obj.targets):
+            messages.warning(
+                request, f"Nobody here knows {', '.join(unknown)}. Mail to this alias will partly be refused."
+            )
+
+
+def form_page(
+    request: HttpRequest, site: admin.AdminSite, title: str, form: Any, button: str, back: str
+) -> TemplateResponse:
+    """A form of its own inside the panel's frame."""
+    context = {**site.each_context(request), "title": title, "form": form, "button": button, "back": back}
+    return TemplateResponse(request, "mailkeep/form_page.html", context)
+
+
+def _count_link(view: str, domain: Domain, count: int) -> SafeString | str:
+    if not count:
+        return "–"
+    return format_html(
+        '<a class="mk-link" href="{}?domain__name__exact={}">{}</a>', reverse(view), domain.name, count
+    )
+
+
+def _aliases_to(account: Account) -> QuerySet[Alias]:
+    return Alias.objects.filter(targets__contains=[account.address])
