@@ -105,6 +105,14 @@ class EmbeddedPostgres:
         marker.touch(mode=0o600)
         hand_over(marker, user)
 
+    def ensure_database(self) -> None:
+        """Make our database in a new cluster."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (ROLE,)).fetchone():
+                connection.execute(f"CREATE DATABASE {ROLE}")  # a constant of ours
+
     def _initdb_options(self, password_fd: int) -> list[str]:
         return [
             f"--pgdata={self.folder}",

@@ -1,4 +1,4 @@
-"""$MAIL_HOME: its folders, its keys, and the environment that programs started by hand need to find a running appliance.
+"""$MAIL_HOME: its folders, its keys, and where programs started by hand find a running appliance.
 
 Modes are tight: what is in here is people's mail and the keys to it. Nothing outside $MAIL_HOME is written.
 """
@@ -71,17 +71,17 @@ class Home:
         return path.read_text().strip()
 
     def write_environment(self, values: Mapping[str, str]) -> None:
-        write_private(
-            environment_file(self.folder), "".join(f"{name}={value}\n" for name, value in values.items())
-        )
+        write_private(environment_file(self.folder), "".join(f"{name}={value}\n" for name, value in values.items()))
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str, *, durable: bool = True, mode: int = 0o600) -> None:
     """Write a file that only we may read, in one step: a reader sees the old content or the new."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, mode)
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     unfinished.rename(path)

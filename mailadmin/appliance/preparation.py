@@ -1,0 +1,61 @@
+"""Whether `manage.py prepare_appliance` has anything to do: asked on every start, so that most starts skip it.
+
+Loading Django, comparing migrations and collecting static files takes longer than everything else together. A digest
+of what they depend on is kept beside the data; the database itself is asked too, since it may have been replaced.
+"""
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+
+from mailadmin.appliance.home import CODE, Home, write_private
+
+SOURCES = (
+    "mailadmin/*/migrations/*.py",
+    "mailadmin/**/static/**/*",
+    "mailadmin/static/**/*",
+    "requirements.txt",
+)
+APPLIED = "SELECT count(*) FROM django_migrations"
+
+
+def is_prepared(home: Home, database_url: str) -> bool:
+    """Nothing has changed since the last time, and the database is the one that was prepared."""
+    try:
+        noted = _note(home).read_text()
+    except OSError:
+        return False
+    return noted == _expected(database_url)
+
+
+def note_prepared(home: Home, database_url: str) -> None:
+    """Remember it."""
+    write_private(_note(home), _expected(database_url))
+
+
+def _expected(database_url: str) -> str:
+    return f"{_digest()} {_applied_migrations(database_url)}\n"
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for pattern in SOURCES:
+        for path in sorted(CODE.glob(pattern)):
+            if path.is_file():
+                found = path.stat()
+                digest.update(f"{path.relative_to(CODE)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _applied_migrations(database_url: str) -> int:
+    try:
+        with psycopg.connect(database_url, connect_timeout=5) as connection:
+            row = connection.execute(APPLIED).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return 0
+    return int(row[0]) if row else 0
+
+
+def _note(home: Home) -> Path:
+    return home.folder / "run" / "prepared"
