@@ -63,7 +63,7 @@ class Domain(models.Model):
     )
     enabled = models.BooleanField(
         default=True,
-        help_text="Mail for a disabled domain is deferred (450), not refused: switch it on again in time.",
+        help_text="Mail for a disabled domain is refused with 550 5.1.2.",
     )
     description = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

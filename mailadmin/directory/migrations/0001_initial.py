@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('name', models.CharField(help_text='For example <code>example.org</code>. International names are stored in their ASCII form.', max_length=253, primary_key=True, serialize=False, validators=[mailadmin.directory.validators.validate_domain_name])),
                 ('kind', models.CharField(choices=[('local', 'Local: mailboxes are here'), ('relay', 'Relay: passed on to another server'), ('alias', 'Alias: another name of a local domain')], default='local', help_text="Local replaces Postfix's <code>mydestination</code> and <code>virtual_mailbox_domains</code>, relay replaces <code>relay_domains</code>, alias replaces <code>virtual_alias_domains</code>.", max_length=8)),
-                ('enabled', models.BooleanField(default=True, help_text='Mail for a disabled domain is deferred (450), not refused: switch it on again in time.')),
+                ('enabled', models.BooleanField(default=True, help_text='Mail for a disabled domain is refused with 550 5.1.2.')),
                 ('description', models.CharField(blank=True, max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('alias_of', models.ForeignKey(blank=True, help_text='The local domain whose addresses also exist here. Only for alias domains.', limit_choices_to={'kind': 'local'}, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='alias_domains', to='directory.domain')),
