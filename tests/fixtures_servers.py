@@ -49,7 +49,7 @@ class Servers:
     """Both servers of one session. Nothing runs before postgres() or valkey() is called."""
 
     def __init__(self, cache: Path) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="mailkeep-test-", dir=_quick_folder()))
+        self.folder = Path(tempfile.mkdtemp(prefix="mailkeep-test-", dir=quick_folder()))
         self.folder.chmod(0o711)
         self._postgres = EmbeddedPostgres(self.folder / "pg", choose_free_port(), PASSWORD, NOT_DURABLE)
         self._valkey = EmbeddedValkey(self.folder / "valkey", choose_free_port(), PASSWORD, durable=False)
@@ -188,7 +188,7 @@ def schema_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _quick_folder() -> str | None:
+def quick_folder() -> str | None:
     """Memory, where there is enough of it: a database is then cloned in 15 ms instead of 400."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30 else None
