@@ -15,11 +15,11 @@ from rest_framework.validators import UniqueValidator
 
 from mailadmin.api.fields import AddressField, address_key, model_validators
 from mailadmin.api.filters import DomainFilterField, WordsFilter
-from mailadmin.api.mail_files import remove_mail_after_commit
 from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.permissions import is_admin
 from mailadmin.api.problems import Conflict
 from mailadmin.api.serializers import ResourceSerializer
+from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import Account, Domain
 
 KEEP_MAIL = OpenApiParameter(

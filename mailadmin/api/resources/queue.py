@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from mailadmin.api.base import ApiViewSet
 from mailadmin.api.fields import address_key, domain_key
 from mailadmin.api.filters import WordsFilter
-from mailadmin.api.queue_actions import DELETE, HOLD, RELEASE, RETRY, QueueDeed, act
 from mailadmin.audit.record import Actor
+from mailadmin.mailqueue.actions import DELETE, HOLD, RELEASE, RETRY, QueueDeed, act
 from mailadmin.mailqueue.models import QueueMessage, QueueRecipient
 
 # A list shows the first recipients of a message; the rest can be had with ?recipient= or in the panel.

@@ -1,4 +1,4 @@
-"""Removing an account's messages from the disk, when the client said so."""
+"""Removing the messages of an account from the disk, when whoever closed it said so (panel and API)."""
 
 import logging
 import shutil

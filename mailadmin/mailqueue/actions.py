@@ -1,4 +1,7 @@
-"""What may be done to queued mail through the API: mailcore's operations, with audit, trace and wakeup."""
+"""What an administrator may do to queued mail, in the panel and through the API.
+
+mailcore's operations, with the audit log, the trace and a wakeup for the scheduler.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
