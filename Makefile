@@ -1,0 +1,59 @@
+# make run     everything on this machine, on high ports, in var/ (or $MAIL_HOME); Ctrl-C stops it
+# make test    what CI runs: lint, types, import contracts, all tests
+# make setup   only the virtual environment
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# As many test processes as a small machine bears; one file stays in one process, and its appliance with it.
+PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: help setup run stop status test lint types imports unit packages
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "make unit | lint | types | imports   single steps of make test"
+	@echo "make status | stop                   the running appliance"
+
+setup: $(VENV)/.installed
+
+run: $(VENV)/.installed
+	@exec $(BIN)/python manage.py appliance
+
+stop status: $(VENV)/.installed
+	@exec $(BIN)/python manage.py appliance $@
+
+test: packages lint types imports
+	$(PYTEST)
+
+unit: $(VENV)/.installed-dev
+	$(PYTEST) tests/unit tests/contract
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports --no-cache
+
+packages:
+	@bash .ci/packages
+
+# Stamps: pip runs only when the pinned lists change.
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	@echo "Installing Python packages into $(VENV) ..."
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing Python packages for tests into $(VENV) ..."
+	@$(PIP) install -r requirements-dev.txt
+	@touch $(VENV)/.installed $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Needs python3-venv: apt install python3-venv"; exit 1; }
