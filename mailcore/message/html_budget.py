@@ -6,16 +6,14 @@ import re
 
 MAX_HTML = 2_000_000
 MAX_DEPTH = 250
-MAX_NESTING_TAGS = 30_000
+MAX_NESTING_TAGS = 15_000
 MAX_AMPERSANDS = 60_000
 MAX_SEPARATORS_IN_TAG = 4_000
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,40})[^<>]*>?")
 # These end without an end tag, or end each other: many of them in a row are not deep.
-_FLAT = frozenset(
-    ["area", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p", "tbody"]
-    + ["td", "th", "thead", "tfoot", "tr", "wbr"]
-)
+_FLAT_NAMES = "area br col dd dt embed hr img input li link meta option p tbody td th thead tfoot tr wbr"
+_FLAT = frozenset(_FLAT_NAMES.split(" "))
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _SEPARATOR = re.compile(r"[\s/=\"']+")
 _DATA_URL = re.compile(r"data:[a-z]+/[a-z+]+;base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)

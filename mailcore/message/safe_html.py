@@ -19,91 +19,20 @@ from mailcore.message.html_budget import within_budget
 
 CidUrl = Callable[[str], str | None]
 
-_TAGS = set(
-    [
-        "a",
-        "abbr",
-        "address",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "blockquote",
-        "br",
-        "caption",
-        "center",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "font",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "tt",
-        "u",
-        "ul",
-        "var",
-        "wbr",
-    ]
+
+def _words(text: str) -> set[str]:
+    return set(text.split())
+
+
+_TAGS = _words(
+    """
+    a abbr address b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn div
+    dl dt em figcaption figure font h1 h2 h3 h4 h5 h6 hr i img ins kbd li ol p pre q s samp small
+    span strike strong sub sup table tbody td tfoot th thead tr tt u ul var wbr
+    """
 )
 # Removed with what is in them; of other unknown elements the text stays.
-_WITH_CONTENT = (
-    set(
-        [
-            "script",
-            "style",
-            "title",
-            "head",
-            "noscript",
-            "template",
-            "iframe",
-            "object",
-            "svg",
-            "math",
-            "select",
-            "textarea",
-        ]
-    )
-    - _TAGS
-)
+_WITH_CONTENT = _words("script style title head noscript template iframe object svg math select textarea")
 _CELL = {"abbr", "colspan", "rowspan", "headers", "scope", "nowrap", "background"}
 _ATTRIBUTES = {
     "*": {"style", "dir", "lang", "title", "align", "valign", "width", "height", "bgcolor"},
@@ -124,83 +53,20 @@ _ATTRIBUTES = {
     "blockquote": {"type"},
     "bdo": {"dir"},
 }
-_PROPERTIES = frozenset(
-    [
-        "background",
-        "background-color",
-        "border",
-        "border-bottom",
-        "border-bottom-color",
-        "border-bottom-style",
-        "border-bottom-width",
-        "border-collapse",
-        "border-color",
-        "border-left",
-        "border-left-color",
-        "border-left-style",
-        "border-left-width",
-        "border-radius",
-        "border-right",
-        "border-right-color",
-        "border-right-style",
-        "border-right-width",
-        "border-spacing",
-        "border-style",
-        "border-top",
-        "border-top-color",
-        "border-top-style",
-        "border-top-width",
-        "border-width",
-        "box-sizing",
-        "caption-side",
-        "clear",
-        "color",
-        "direction",
-        "display",
-        "empty-cells",
-        "float",
-        "font",
-        "font-family",
-        "font-size",
-        "font-style",
-        "font-variant",
-        "font-weight",
-        "height",
-        "letter-spacing",
-        "line-height",
-        "list-style",
-        "list-style-position",
-        "list-style-type",
-        "margin",
-        "margin-bottom",
-        "margin-left",
-        "margin-right",
-        "margin-top",
-        "max-height",
-        "max-width",
-        "min-height",
-        "min-width",
-        "opacity",
-        "overflow",
-        "overflow-wrap",
-        "padding",
-        "padding-bottom",
-        "padding-left",
-        "padding-right",
-        "padding-top",
-        "table-layout",
-        "text-align",
-        "text-decoration",
-        "text-indent",
-        "text-transform",
-        "unicode-bidi",
-        "vertical-align",
-        "white-space",
-        "width",
-        "word-break",
-        "word-spacing",
-        "word-wrap",
-    ]
+_PROPERTIES = _words(
+    """
+    background background-color border border-bottom border-bottom-color border-bottom-style
+    border-bottom-width border-collapse border-color border-left border-left-color border-left-style
+    border-left-width border-radius border-right border-right-color border-right-style
+    border-right-width border-spacing border-style border-top border-top-color border-top-style
+    border-top-width border-width box-sizing caption-side clear color direction display empty-cells
+    float font font-family font-size font-style font-variant font-weight height letter-spacing
+    line-height list-style list-style-position list-style-type margin margin-bottom margin-left
+    margin-right margin-top max-height max-width min-height min-width opacity overflow overflow-wrap
+    padding padding-bottom padding-left padding-right padding-top table-layout text-align
+    text-decoration text-indent text-transform unicode-bidi vertical-align white-space width
+    word-break word-spacing word-wrap
+    """
 )
 _LINK = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)

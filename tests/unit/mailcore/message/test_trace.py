@@ -121,7 +121,8 @@ def test_a_journey_starts_at_the_first_host_and_tells_each_delay():
         "from out.example.net (out.example.net [IPv6:2001:db8::1])\n\t(using TLSv1.3 with cipher"
         " TLS_AES_256_GCM_SHA384 (256/256 bits)\n\t key-exchange X25519)\n\tby mx.example.org (Postfix)"
         " with ESMTPS id B2; Thu, 20 Nov 2025 12:00:04 +0000 (UTC)",
-        "from [10.0.0.5] (unknown [203.0.113.9]) by out.example.net with ESMTPSA id A1; Thu, 20 Nov 2025 13:00:00 +0100",
+        "from [10.0.0.5] (unknown [203.0.113.9]) by out.example.net with ESMTPSA id A1;"
+        " Thu, 20 Nov 2025 13:00:00 +0100",
     )
 
     assert [stop.by for stop in stops] == ["out.example.net", "mx.example.org", "store.example.org"]
