@@ -27,7 +27,6 @@ COMMAND_S = 300.0
 DATA_S = 120.0
 BLOCK_S = 180.0
 END_OF_DATA_S = 600.0
-QUIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +115,9 @@ class Client:
         return Transaction(self, mail)
 
     def quit(self) -> Dialogue:
-        """The polite end."""
+        """The polite end. Nobody waits for the answer: it could not change anything."""
         self.usable = False
         yield Send(b"QUIT\r\n")
-        yield from _receive(QUIT_S, "QUIT")
 
     def _hello(self) -> Dialogue:
         name = self._hello_name.encode("ascii", errors="replace")
@@ -201,7 +199,8 @@ class Transaction:
     def __init__(self, client: Client, mail: OutgoingMail) -> None:
         self.mail = mail
         self.replies: dict[Recipient, Reply] = {}
-        self.content_complete = False
+        # Whether the server has answered MAIL with anything but "I am closing".
+        self.begun = False
         self._client = client
         self._can = client.capabilities
         self._to_send: list[Recipient] = []
@@ -245,6 +244,7 @@ class Transaction:
             yield from self._receive(COMMAND_S, "RSET")
         accepted: list[Recipient] = []
         mail_reply = yield from self._receive(COMMAND_S, "MAIL FROM")
+        self.begun = self._client.usable
         for recipient in self._to_send:
             reply = yield from self._receive(COMMAND_S, "RCPT TO")
             if self._accepts(recipient, mail_reply, reply):
@@ -257,6 +257,7 @@ class Transaction:
             yield from self._command(reset, "RSET")
         self._client.finished(cleanly=False)
         mail_reply = yield from self._command(self._mail_from(), "MAIL FROM")
+        self.begun = self._client.usable
         accepted: list[Recipient] = []
         for recipient in self._to_send:
             if mail_reply.code // 100 == 2 and self._client.usable:
@@ -283,7 +284,6 @@ class Transaction:
             yield from self._receive(END_OF_DATA_S, "the end of data")
         else:
             yield SendContent()
-            self.content_complete = True
             reply = yield from self._receive(END_OF_DATA_S, "the end of data")
             self._answer(accepted, reply if reply.code // 100 == 2 else failure(reply))
         self._client.finished(cleanly=True)

@@ -93,6 +93,11 @@ class Connection:
         """Whether another transaction may be tried on this connection."""
         return self._client.usable
 
+    @property
+    def passes_on_dsn(self) -> bool:
+        """Whether the host takes over what the sender wishes to be told (RFC 3461)."""
+        return self._client.capabilities.dsn
+
     def open(self) -> None:
         """Go through greeting, EHLO, TLS and AUTH. Raises RelayError; the connection is closed then."""
         try:
