@@ -43,10 +43,10 @@ def claim_due(
     hop_key: HopKey,
     room: Callable[[str], int],
     *,
-    batch_size: int = BATCH_SIZE,
+    batch_size: Callable[[str], int] = lambda _: BATCH_SIZE,
     max_leases: int = 100,
 ) -> list[ClaimedLease]:
-    """Lease what is due: at most `room(key)` leases per next hop, at most `batch_size` recipients in each.
+    """Lease what is due: at most `room(key)` leases per next hop, at most `batch_size(key)` recipients in each.
 
     A destination without room does not hide the others: the search goes on without it.
     """
@@ -71,7 +71,7 @@ def _group(
     hop_key: HopKey,
     room: Callable[[str], int],
     left: dict[str, int],
-    batch_size: int,
+    batch_size: Callable[[str], int],
     max_leases: int,
 ) -> tuple[list[tuple[str, list[int]]], set[str]]:
     """Rows -> (key, row ids) per lease, and the destinations that found no room."""
@@ -81,7 +81,7 @@ def _group(
     for row_id, address, destination, sender in rows:
         key = hop_key(address, sender)
         batch = current.get(key)
-        if batch is None or len(batch) >= batch_size:
+        if batch is None or len(batch) >= batch_size(key):
             if key not in left:
                 left[key] = room(key)
             if left[key] <= 0 or len(groups) >= max_leases:

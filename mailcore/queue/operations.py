@@ -7,6 +7,7 @@ of a larger one (the delivery that enqueues, Django's request). Claiming and rec
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -96,6 +97,11 @@ def delete(
 def known_queue_ids(conn: Connection, queue_ids: Sequence[str]) -> set[str]:
     """Those of the queue ids that have a row."""
     return {row[0] for row in conn.execute(statements.KNOWN_QUEUE_IDS, {"queue_ids": list(queue_ids)})}
+
+
+def remove_empty(conn: Connection) -> int:
+    """Remove messages that have no recipients left; returns how many. A safety net: nothing leaves any behind."""
+    return conn.execute(statements.DELETE_EMPTY, {"before": _CLOCK.now() - timedelta(hours=1)}).rowcount
 
 
 def _act(

@@ -147,6 +147,11 @@ DELETE FROM queue_recipient
 WHERE id = ANY(%(recipient_ids)s::bigint[]) OR message_id = ANY(%(message_ids)s::bigint[])
 """
 
+DELETE_EMPTY = """
+DELETE FROM queue_message m
+WHERE m.received_at < %(before)s AND NOT EXISTS (SELECT FROM queue_recipient r WHERE r.message_id = m.id)
+"""
+
 KNOWN_QUEUE_IDS = """
 SELECT queue_id FROM queue_message WHERE queue_id = ANY(%(queue_ids)s::text[])
 """
@@ -171,8 +176,4 @@ JOIN queue_message m ON m.id = r.message_id
 GROUP BY r.destination
 ORDER BY count(*) DESC, r.destination
 LIMIT %(row_limit)s
-"""
-
-CONFIG_GENERATION = """
-SELECT generation FROM config_generation WHERE id = 1
 """

@@ -1,0 +1,217 @@
+"""The scheduler: finds what is due, leases it, and hands the leases to the workers.
+
+One process (a second one waits until the first is gone). It wakes on the "queue" event or after a second, whichever
+comes first, and everything it knows is in the queue rows: it can be killed at any time, as can the broker. A lease that
+could not be handed over is given back; one that nobody took up, or whose worker died, ends by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import psycopg
+import redis
+from kombu.exceptions import OperationalError
+
+from mailadmin.mailqueue.worker import UNREACHABLE, CurrentSnapshot, OneConnection
+from mailcore.clock import Clock, SystemClock
+from mailcore.config.snapshot import Snapshot
+from mailcore.db import status
+from mailcore.events.publish import QUEUE_CHANNEL
+from mailcore.log import get_logger
+from mailcore.queue import leases, operations
+from mailcore.queue.records import ClaimedLease
+from mailcore.relay.hops import HopKeys
+
+LOOK_EVERY_S = 1.0
+# Between two looks, so that what arrives together leaves together.
+PACE_S = 0.03
+RETRY_S = 1.0
+SWEEP_EVERY_S = 3600.0
+RECLAIM_EVERY_S = 1.0
+# A next hop that did not answer is tried by one worker, for many recipients at once.
+UNREACHABLE_BATCH = 1000
+# Leases beyond what the workers can hold at once, so that none of them waits for the scheduler.
+AHEAD = 2
+_ONLY_ONE = 0x6D61696C6B656570  # "mailkeep": the advisory lock of the one scheduler
+
+log = get_logger(__name__)
+
+
+class HandOver(Protocol):
+    """What the scheduler asks of Celery."""
+
+    def deliver(self, lease: UUID) -> None:
+        """Give a lease to a worker. Raises kombu's OperationalError."""
+
+    def sweep(self) -> None:
+        """Have the spool swept."""
+
+
+class CeleryHandOver:
+    """Over the broker, without Celery's own retries: what does not get through is given back."""
+
+    def deliver(self, lease: UUID) -> None:
+        from mailadmin.mailqueue.tasks import deliver_batch
+
+        deliver_batch.apply_async(args=[str(lease)], retry=False)
+
+    def sweep(self) -> None:
+        from mailadmin.mailqueue.tasks import sweep_spool
+
+        sweep_spool.apply_async(retry=False)
+
+
+class Wakeups:
+    """Waits for the "queue" event, or for the time to pass when there is no Redis."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=15)
+        self._pubsub: Any = None
+
+    def wait(self, seconds: float) -> None:
+        """Until an event comes; several that have come meanwhile count as one."""
+        try:
+            if self._pubsub is None:
+                self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+                self._pubsub.subscribe(QUEUE_CHANNEL)
+                return  # something may have been missed
+            limit = time.monotonic() + seconds
+            while (left := limit - time.monotonic()) > 0:
+                if self._pubsub.get_message(timeout=left) is not None:
+                    break
+            while self._pubsub.get_message(timeout=0) is not None:
+                pass
+        except (redis.RedisError, OSError):
+            self.close()
+            time.sleep(seconds)
+
+    def unreachable(self, hop_key: str) -> bool:
+        """Whether a worker could not reach this next hop a short while ago."""
+        try:
+            return bool(self._client.exists(UNREACHABLE + hop_key))
+        except (redis.RedisError, OSError):
+            return False
+
+    def close(self) -> None:
+        if self._pubsub is not None:
+            self._pubsub.close()
+        self._pubsub = None
+
+
+class Scheduler:
+    """`tick` looks once; `run` looks until `stop` says so."""
+
+    def __init__(
+        self,
+        dsn: str,
+        wakeups: Wakeups,
+        hand_over: HandOver,
+        *,
+        workers: int,
+        clock: Clock | None = None,
+    ) -> None:
+        self._database = OneConnection(dsn, "mailkeep scheduler")
+        self._wakeups = wakeups
+        self._hand_over = hand_over
+        self._workers = workers
+        self._clock = clock or SystemClock()
+        self._current = CurrentSnapshot()
+        self._hop_keys = HopKeys(Snapshot())
+        self._started_at = datetime.now(UTC)
+        self._due_times: dict[str, float] = {}
+        self._in_charge: psycopg.Connection[Any] | None = None
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Until told to stop. Survives the database, Redis and the broker being away."""
+        while not stop():
+            try:
+                self.tick()
+            except psycopg.Error as error:
+                log.warning("database_unavailable", error=str(error).strip())
+                self._database.close()
+                time.sleep(RETRY_S)
+                continue
+            self._wakeups.wait(LOOK_EVERY_S)
+            time.sleep(PACE_S)
+        self._close()
+
+    def tick(self) -> int:
+        """Claim what is due and hand it over; returns how many leases. Raises psycopg.Error."""
+        conn = self._database.connection()
+        snapshot = self._current(conn)
+        if self._is_time("report", status.REPORT_EVERY_S):
+            status.report(conn, status.ProcessReport("scheduler", 0, self._started_at, snapshot.generation))
+        if not self._is_in_charge(conn):
+            return 0
+        if self._hop_keys.snapshot is not snapshot:
+            self._hop_keys = HopKeys(snapshot)
+        if self._is_time("reclaim", RECLAIM_EVERY_S) and (count := leases.reclaim_ended(conn, self._clock.now())):
+            log.info("leases_ended", recipients=count)
+        if self._is_time("sweep", SWEEP_EVERY_S):
+            self._sweep(conn)
+        return self._hand_out(conn, self._claim(conn, snapshot))
+
+    def _claim(self, conn: psycopg.Connection[Any], snapshot: Snapshot) -> list[ClaimedLease]:
+        held = Counter(self._hop_keys(lease.address, lease.sender) for lease in leases.open_leases(conn))
+        unreachable: dict[str, bool] = {}
+
+        def is_unreachable(key: str) -> bool:
+            if key not in unreachable:
+                unreachable[key] = self._wakeups.unreachable(key)
+            return unreachable[key]
+
+        def room(key: str) -> int:
+            limit = min(snapshot.destination_concurrency_limit, self._workers + AHEAD)
+            return (1 if is_unreachable(key) else limit) - held[key]
+
+        def size(key: str) -> int:
+            return UNREACHABLE_BATCH if is_unreachable(key) else leases.BATCH_SIZE
+
+        return leases.claim_due(conn, self._clock.now(), self._hop_keys, room, batch_size=size)
+
+    def _hand_out(self, conn: psycopg.Connection[Any], claimed: list[ClaimedLease]) -> int:
+        for number, lease in enumerate(claimed):
+            try:
+                self._hand_over.deliver(lease.lease)
+            except (OperationalError, redis.RedisError, OSError) as error:
+                log.warning("broker_unavailable", error=str(error).strip())
+                for rest in claimed[number:]:
+                    leases.give_back(conn, rest.lease)
+                time.sleep(RETRY_S)
+                return number
+        return len(claimed)
+
+    def _sweep(self, conn: psycopg.Connection[Any]) -> None:
+        operations.remove_empty(conn)
+        try:
+            self._hand_over.sweep()
+        except (OperationalError, redis.RedisError, OSError):
+            self._due_times["sweep"] = time.monotonic() + RETRY_S
+
+    def _is_in_charge(self, conn: psycopg.Connection[Any]) -> bool:
+        if self._in_charge is not conn:
+            row = conn.execute("SELECT pg_try_advisory_lock(%s)", [_ONLY_ONE]).fetchone()
+            self._in_charge = conn if row and row[0] else None
+        return self._in_charge is conn
+
+    def _is_time(self, what: str, every_s: float) -> bool:
+        now = time.monotonic()
+        if now < self._due_times.get(what, 0.0):
+            return False
+        self._due_times[what] = now + every_s
+        return True
+
+    def _close(self) -> None:
+        try:
+            status.forget(self._database.connection())
+        except psycopg.Error:
+            return
+        finally:
+            self._database.close()
+            self._wakeups.close()

@@ -1,0 +1,45 @@
+"""Celery tasks of the queue: doors, not rooms. Arguments are lease tokens, never messages."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
+
+from mailadmin.mailqueue import worker
+from mailcore.queue import operations
+from mailcore.relay.run import run_lease
+
+
+@shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
+def deliver_batch(lease: str) -> None:
+    """Work off one lease. Safe to run twice: without a valid lease it does nothing."""
+    run_lease(worker.current(), UUID(lease))
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep_spool() -> None:
+    """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel."""
+    here = worker.current()
+    here.spool.sweep(lambda queue_ids: operations.known_queue_ids(here.database.connection(), queue_ids))
+
+
+@worker_process_init.connect
+def _forked(**_: object) -> None:
+    worker.forget_inherited()
+
+
+@worker_process_shutdown.connect
+def _ending(**_: object) -> None:
+    worker.close()
+
+
+@worker_ready.connect
+def _ready(**_: object) -> None:
+    worker.start_reporting()
+
+
+@worker_shutting_down.connect
+def _stopping(**_: object) -> None:
+    worker.stop_reporting()
