@@ -1,3 +1,210 @@
-"""The SQL on mailbox tables, one named constant per statement."""
+"""The SQL on mailbox tables, one named constant per statement.
 
-ACCOUNT_USAGE = "SELECT bytes, messages FROM account_usage WHERE account_id = %s"
+Whoever changes messages of a mailbox holds the lock of its row (LOCK_*, in the order of ids), so message rows need no
+locks of their own, UIDs and modseqs only grow, and the counters are right. Only the cache columns are written without
+it. Lists of messages come as arrays; keywords as texts with spaces between them, because arrays of arrays are not
+ragged.
+"""
+
+MAILBOX_COLUMNS = """
+SELECT id, account_id, name, uidvalidity, uidnext, highestmodseq, first_recent_uid, special_use, messages, unseen, size
+FROM mailbox
+"""
+
+LIST_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s ORDER BY name <> 'INBOX', name"
+MAILBOX_BY_NAME = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s AND name = %(name)s"
+MAILBOX_BY_ID = f"{MAILBOX_COLUMNS} WHERE id = %(mailbox_id)s"
+LOCK_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE id = ANY(%(mailbox_ids)s) ORDER BY id FOR NO KEY UPDATE"
+LOCK_MAILBOXES_BY_NAME = f"""
+{MAILBOX_COLUMNS}
+WHERE (account_id, name) IN (SELECT * FROM unnest(%(account_ids)s::bigint[], %(names)s::text[]))
+ORDER BY id FOR NO KEY UPDATE
+"""
+# One at a time changes the list of mailboxes of an account.
+LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(7310000000000000 + %(account_id)s::bigint)"
+
+INSERT_MAILBOXES = """
+INSERT INTO mailbox (account_id, name, uidvalidity, uidnext, highestmodseq, first_recent_uid, special_use,
+                     messages, unseen, size)
+SELECT account_id, name, extract(epoch FROM clock_timestamp())::bigint, 1, 1, 1, special_use, 0, 0, 0
+FROM unnest(%(account_ids)s::bigint[], %(names)s::text[], %(special_uses)s::text[])
+    AS new (account_id, name, special_use)
+ORDER BY account_id, name
+ON CONFLICT (account_id, name) DO NOTHING
+"""
+RENAME_MAILBOXES = """
+UPDATE mailbox SET name = new.name
+FROM unnest(%(mailbox_ids)s::bigint[], %(names)s::text[]) AS new (id, name)
+WHERE mailbox.id = new.id
+"""
+RENEW_UIDVALIDITY = """
+UPDATE mailbox SET uidvalidity = greatest(uidvalidity + 1, extract(epoch FROM clock_timestamp())::bigint)
+WHERE id = %(mailbox_id)s RETURNING uidvalidity
+"""
+DELETE_MAILBOX = """
+WITH gone_messages AS (DELETE FROM message WHERE mailbox_id = %(mailbox_id)s RETURNING size),
+     gone_expunged AS (DELETE FROM expunged WHERE mailbox_id = %(mailbox_id)s),
+     gone AS (DELETE FROM mailbox WHERE id = %(mailbox_id)s RETURNING account_id)
+UPDATE account_usage
+SET bytes = bytes - (SELECT coalesce(sum(size), 0) FROM gone_messages),
+    messages = messages - (SELECT count(*) FROM gone_messages)
+FROM gone WHERE account_usage.account_id = gone.account_id
+"""
+CLAIM_RECENT = """
+WITH before AS (SELECT id, first_recent_uid FROM mailbox WHERE id = %(mailbox_id)s FOR NO KEY UPDATE)
+UPDATE mailbox SET first_recent_uid = uidnext FROM before WHERE mailbox.id = before.id
+RETURNING before.first_recent_uid
+"""
+
+SUBSCRIPTIONS = "SELECT name FROM subscription WHERE account_id = %(account_id)s"
+SUBSCRIBE = """
+INSERT INTO subscription (account_id, name) SELECT %(account_id)s, unnest(%(names)s::text[])
+ON CONFLICT (account_id, name) DO NOTHING
+"""
+UNSUBSCRIBE = "DELETE FROM subscription WHERE account_id = %(account_id)s AND name = %(name)s"
+
+ACCOUNT_USAGE = "SELECT bytes, messages FROM account_usage WHERE account_id = %(account_id)s"
+
+STATUS = """
+SELECT messages,
+       (SELECT count(*) FROM message WHERE mailbox_id = mailbox.id AND uid >= first_recent_uid),
+       unseen, uidnext, uidvalidity, highestmodseq, size
+FROM mailbox WHERE id = %(mailbox_id)s
+"""
+COUNT_DELETED = "SELECT count(*) FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 8 <> 0"
+
+UIDS_BELOW = "SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND uid < %(uidnext)s ORDER BY uid"
+FIRST_UNSEEN = """
+SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 1 = 0 ORDER BY uid LIMIT 1
+"""
+KEYWORDS = """
+SELECT DISTINCT unnest(keywords) FROM message WHERE mailbox_id = %(mailbox_id)s AND keywords <> '{}'
+"""
+
+FLAG_ROWS = """
+SELECT uid, modseq, flags, keywords, size, internal_date FROM message
+WHERE mailbox_id = %(mailbox_id)s ORDER BY uid
+"""
+FLAG_ROWS_OF = """
+SELECT uid, modseq, flags, keywords, size, internal_date FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid
+"""
+CACHED_ROWS = """
+SELECT uid, modseq, flags, keywords, size, internal_date, envelope, body_structure FROM message
+WHERE mailbox_id = %(mailbox_id)s ORDER BY uid
+"""
+CACHED_ROWS_OF = """
+SELECT uid, modseq, flags, keywords, size, internal_date, envelope, body_structure FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid
+"""
+# Never waits for a row: somebody who holds one is filling the cache too, or the message is about to go.
+FILL_CACHE = """
+WITH free AS (
+    SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
+    ORDER BY uid FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE message
+SET envelope = new.envelope, body_structure = new.body_structure, subject = new.subject, sender = new.sender,
+    recipients = new.recipients, sent_at = new.sent_at, message_id = new.message_id,
+    has_attachments = new.has_attachments
+FROM free JOIN unnest(%(uids)s::bigint[], %(envelope)s::bytea[], %(body_structure)s::bytea[], %(subject)s::text[],
+                      %(sender)s::text[], %(recipients)s::text[], %(sent_at)s::timestamptz[], %(message_id)s::text[],
+                      %(has_attachments)s::bool[])
+    AS new (uid, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments)
+    USING (uid)
+WHERE message.mailbox_id = %(mailbox_id)s AND message.uid = free.uid
+"""
+
+MESSAGE_ROWS = """
+SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
+WHERE mailbox_id = %(mailbox_id)s ORDER BY uid
+"""
+MESSAGE_ROWS_OF = """
+SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid
+"""
+DELETED_ROWS = """
+SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
+WHERE mailbox_id = %(mailbox_id)s AND flags & 8 <> 0 ORDER BY uid
+"""
+MESSAGE_AT = """
+SELECT mailbox.name, store_key, flags, keywords FROM message JOIN mailbox ON mailbox.id = message.mailbox_id
+WHERE mailbox_id = %(mailbox_id)s AND uid = %(uid)s
+"""
+
+CHANGED_ROWS = """
+SELECT uid, modseq, flags, keywords, size, internal_date FROM message
+WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid
+"""
+EXPUNGED_UIDS = """
+SELECT uid FROM expunged
+WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid
+"""
+
+INSERT_MESSAGES = """
+INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords)
+SELECT mailbox_id, uid, modseq, store_key, size, internal_date, flags, string_to_array(keywords, ' ')
+FROM unnest(%(mailbox_ids)s::bigint[], %(uids)s::bigint[], %(modseqs)s::bigint[], %(store_keys)s::text[],
+            %(sizes)s::bigint[], %(internal_dates)s::timestamptz[], %(flags)s::smallint[], %(keywords)s::text[])
+    AS new (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords)
+"""
+INSERT_COPIES = """
+INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, envelope,
+                     body_structure, subject, sender, recipients, sent_at, message_id, has_attachments)
+SELECT %(target_id)s, new.uid, %(modseq)s, new.store_key, new.size, internal_date, flags, keywords, envelope,
+       body_structure, subject, sender, recipients, sent_at, message_id, has_attachments
+FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[])
+    AS new (source, uid, store_key, size) ON message.uid = new.source
+WHERE message.mailbox_id = %(source_id)s
+"""
+SET_FLAGS = """
+UPDATE message SET flags = new.flags, keywords = string_to_array(new.keywords, ' '), modseq = %(modseq)s
+FROM unnest(%(uids)s::bigint[], %(flags)s::smallint[], %(keywords)s::text[]) AS new (uid, flags, keywords)
+WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
+"""
+EXPUNGE = """
+WITH gone AS (DELETE FROM message WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) RETURNING uid)
+INSERT INTO expunged (mailbox_id, uid, modseq) SELECT %(mailbox_id)s, uid, %(modseq)s FROM gone
+"""
+
+# What a transaction did to mailboxes: raised numbers are given, counters as differences.
+RAISE_MAILBOXES = """
+UPDATE mailbox
+SET uidnext = new.uidnext, highestmodseq = new.highestmodseq, messages = mailbox.messages + new.messages,
+    unseen = mailbox.unseen + new.unseen, size = mailbox.size + new.size
+FROM unnest(%(mailbox_ids)s::bigint[], %(uidnexts)s::bigint[], %(modseqs)s::bigint[], %(messages)s::bigint[],
+            %(unseen)s::bigint[], %(sizes)s::bigint[]) AS new (id, uidnext, highestmodseq, messages, unseen, size)
+WHERE mailbox.id = new.id
+"""
+ADD_USAGE = """
+INSERT INTO account_usage (account_id, bytes, messages)
+SELECT account_id, bytes, messages
+FROM unnest(%(account_ids)s::bigint[], %(bytes)s::bigint[], %(messages)s::bigint[]) AS new (account_id, bytes, messages)
+ORDER BY account_id
+ON CONFLICT (account_id) DO UPDATE
+SET bytes = account_usage.bytes + excluded.bytes, messages = account_usage.messages + excluded.messages
+"""
+
+RECOUNT_MAILBOX = """
+UPDATE mailbox
+SET messages = counted.messages, unseen = counted.unseen, size = counted.size
+FROM (SELECT count(*) AS messages, count(*) FILTER (WHERE flags & 1 = 0) AS unseen, coalesce(sum(size), 0) AS size
+      FROM message WHERE mailbox_id = %(mailbox_id)s) AS counted
+WHERE mailbox.id = %(mailbox_id)s
+  AND (mailbox.messages, mailbox.unseen, mailbox.size) IS DISTINCT FROM (counted.messages, counted.unseen, counted.size)
+"""
+RECOUNT_USAGE = """
+INSERT INTO account_usage (account_id, bytes, messages)
+SELECT %(account_id)s, coalesce(sum(size), 0), coalesce(sum(messages), 0) FROM mailbox WHERE account_id = %(account_id)s
+ON CONFLICT (account_id) DO UPDATE SET bytes = excluded.bytes, messages = excluded.messages
+"""
+SET_STORE_KEYS = """
+UPDATE message SET store_key = new.store_key, size = new.size
+FROM unnest(%(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[]) AS new (uid, store_key, size)
+WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
+"""
+FORGET_CACHE = """
+UPDATE message SET envelope = NULL, body_structure = NULL, subject = NULL, sender = NULL, recipients = NULL,
+                   sent_at = NULL, message_id = NULL, has_attachments = NULL
+WHERE mailbox_id = %(mailbox_id)s
+"""

@@ -22,7 +22,7 @@ class Usage:
 
 def usage(conn: Connection, account: AccountRef) -> Usage:
     """What `account` occupies now."""
-    row = conn.execute(statements.ACCOUNT_USAGE, (account.id,)).fetchone()
+    row = conn.execute(statements.ACCOUNT_USAGE, {"account_id": account.id}).fetchone()
     return Usage(row[0], row[1], account.quota_bytes) if row else Usage(0, 0, account.quota_bytes)
 
 

@@ -73,13 +73,19 @@ class StoredMessage:
 
     def chunks(self, block: int = BLOCK) -> Iterator[bytes]:
         """The message in pieces of about `block` bytes."""
-        self._source.seek(self._start)
-        left, wire = self._length, ToWire()
-        while left > 0 and (data := self._source.read(min(block, left))):
-            left -= len(data)
+        wire = ToWire()
+        for data in self.disk_chunks(block):
             yield wire.feed(data)
         if rest := wire.close():
             yield rest
+
+    def disk_chunks(self, block: int = BLOCK) -> Iterator[bytes]:
+        """The message as stored, in pieces of `block` bytes."""
+        self._source.seek(self._start)
+        left = self._length
+        while left > 0 and (data := self._source.read(min(block, left))):
+            left -= len(data)
+            yield data
 
     def close(self) -> None:
         """Give the file back."""

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import socket
+from collections import OrderedDict
 from pathlib import Path
 
 from mailcore.identity import AccountRef
+from mailcore.store import layout
 from mailcore.store.base import MessageStore
+from mailcore.store.maildir.store import MaildirStore
+from mailcore.store.mbox.lock import DEFAULT_TIMEOUT_S
+from mailcore.store.mbox.store import MboxStore, ParsedFiles
+
+_REMEMBERED = 10_000
 
 
 class Storage:
-    """The mail root. One per process; remembers, in bounded memory, which mailboxes it has seen unchanged."""
+    """The mail root. One per process; remembers, in bounded memory, which mailboxes it saw agree with the index."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, hostname: str | None = None, lock_timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self.root = root
+        self.hostname = hostname or socket.gethostname()
+        self._lock_timeout_s = lock_timeout_s
+        self._parsed = ParsedFiles()
+        self._agreed: OrderedDict[int, tuple[int, ...]] = OrderedDict()
 
     def store(self, account: AccountRef) -> MessageStore:
-        """The store of `account`."""
-        raise NotImplementedError
+        """The store of `account`, in the format the account says."""
+        return self.mbox(account) if account.store == "mbox" else self.maildir(account)
+
+    def maildir(self, account: AccountRef) -> MaildirStore:
+        """The account's Maildir, whatever its format is."""
+        return MaildirStore(layout.account_folder(self.root, account.address) / "Maildir", self.hostname)
+
+    def mbox(self, account: AccountRef) -> MboxStore:
+        """The account's mbox files, whatever its format is."""
+        folder = layout.account_folder(self.root, account.address) / "mbox"
+        return MboxStore(folder, self._parsed, self._lock_timeout_s)
+
+    def agreed_state(self, mailbox_id: int) -> tuple[int, ...]:
+        """The state of the store at the last scan after which the index said the same; () if not known."""
+        return self._agreed.get(mailbox_id, ())
+
+    def remember_agreed(self, mailbox_id: int, state: tuple[int, ...]) -> None:
+        """Keep it for the next look."""
+        self._agreed.pop(mailbox_id, None)
+        self._agreed[mailbox_id] = state
+        while len(self._agreed) > _REMEMBERED:
+            self._agreed.popitem(last=False)

@@ -1,0 +1,221 @@
+"""Changes of the index: functions over a connection, inside the caller's database transaction.
+
+`lock_mailboxes` first; `Ledger` then collects what is done to the locked mailboxes and writes each mailbox row and
+usage row once at the end, so modseq rises once per transaction and counters change with the messages they count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from mailcore.errors import MailboxNotFound
+from mailcore.index import statements
+from mailcore.index.records import FlagRow, MailboxRecord
+from mailcore.message.flags import SEEN, Flags
+
+Connection = psycopg.Connection[Any]
+
+
+class MessageRow(NamedTuple):
+    """What is needed to act on a message: its key in the store and everything a change may alter."""
+
+    uid: int
+    store_key: str
+    flags: int
+    keywords: list[str]
+    size: int
+    internal_date: datetime
+    modseq: int
+
+    def as_flags(self) -> Flags:
+        """Bits and keywords together."""
+        return Flags(self.flags, frozenset(self.keywords))
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What one database transaction does to one locked mailbox."""
+
+    record: MailboxRecord
+    uidnext: int = field(init=False)
+    modseq: int = field(init=False)
+    messages: int = 0
+    unseen: int = 0
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.uidnext = self.record.uidnext
+        self.modseq = self.record.highestmodseq + 1
+
+    def take_uid(self) -> int:
+        """The next UID."""
+        uid = self.uidnext
+        self.uidnext += 1
+        return uid
+
+    def count_added(self, flags: int, size: int) -> None:
+        """One message more."""
+        self.messages += 1
+        self.unseen += not flags & SEEN
+        self.size += size
+
+    def count_removed(self, flags: int, size: int) -> None:
+        """One message less."""
+        self.messages -= 1
+        self.unseen -= not flags & SEEN
+        self.size -= size
+
+
+def lock_mailboxes(conn: Connection, mailbox_ids: Collection[int]) -> list[Ledger]:
+    """Lock mailbox rows, in the order of their ids so that nobody waits in a circle; answers in the order asked.
+    Raises MailboxNotFound if one is gone.
+    """
+    rows = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": list(mailbox_ids)}).fetchall()
+    found = {row[0]: Ledger(MailboxRecord._make(row)) for row in rows}
+    try:
+        return [found[mailbox_id] for mailbox_id in mailbox_ids]
+    except KeyError:
+        raise MailboxNotFound("the mailbox was deleted") from None
+
+
+def write_ledgers(conn: Connection, ledgers: Collection[Ledger]) -> None:
+    """Write what happened to mailboxes and to the usage of their accounts."""
+    conn.execute(
+        statements.RAISE_MAILBOXES,
+        {
+            "mailbox_ids": [ledger.record.id for ledger in ledgers],
+            "uidnexts": [ledger.uidnext for ledger in ledgers],
+            "modseqs": [ledger.modseq for ledger in ledgers],
+            "messages": [ledger.messages for ledger in ledgers],
+            "unseen": [ledger.unseen for ledger in ledgers],
+            "sizes": [ledger.size for ledger in ledgers],
+        },
+    )
+    usage: dict[int, list[int]] = {}
+    for ledger in ledgers:
+        change = usage.setdefault(ledger.record.account_id, [0, 0])
+        change[0] += ledger.size
+        change[1] += ledger.messages
+    if any(map(any, usage.values())):
+        conn.execute(
+            statements.ADD_USAGE,
+            {
+                "account_ids": list(usage),
+                "bytes": [change[0] for change in usage.values()],
+                "messages": [change[1] for change in usage.values()],
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that has its place in the store and gets its row now."""
+
+    store_key: str
+    size: int
+    internal_date: datetime
+    flags: Flags
+
+
+def insert_messages(conn: Connection, messages: Sequence[tuple[Ledger, NewMessage]]) -> list[int]:
+    """Add rows, for several mailboxes at once if need be. Returns the UIDs."""
+    if not messages:
+        return []
+    uids = []
+    for ledger, message in messages:
+        uids.append(ledger.take_uid())
+        ledger.count_added(message.flags.bits, message.size)
+    conn.execute(
+        statements.INSERT_MESSAGES,
+        {
+            "mailbox_ids": [ledger.record.id for ledger, _ in messages],
+            "uids": uids,
+            "modseqs": [ledger.modseq for ledger, _ in messages],
+            "store_keys": [message.store_key for _, message in messages],
+            "sizes": [message.size for _, message in messages],
+            "internal_dates": [message.internal_date for _, message in messages],
+            "flags": [message.flags.bits for _, message in messages],
+            "keywords": [" ".join(sorted(message.flags.keywords)) for _, message in messages],
+        },
+    )
+    return uids
+
+
+def insert_copies(
+    conn: Connection, source_id: int, target: Ledger, copies: Sequence[tuple[MessageRow, str, int]]
+) -> list[int]:
+    """Add copies (source row, new store key, size) with all that is known of the sources. Returns the UIDs."""
+    uids = [target.take_uid() for _ in copies]
+    for row, _, size in copies:
+        target.count_added(row.flags, size)
+    conn.execute(
+        statements.INSERT_COPIES,
+        {
+            "source_id": source_id,
+            "target_id": target.record.id,
+            "modseq": target.modseq,
+            "sources": [row.uid for row, _, _ in copies],
+            "uids": uids,
+            "store_keys": [key for _, key, _ in copies],
+            "sizes": [size for _, _, size in copies],
+        },
+    )
+    return uids
+
+
+def update_flags(conn: Connection, ledger: Ledger, changes: Iterable[tuple[MessageRow, Flags]]) -> None:
+    """Give messages other flags."""
+    changes = list(changes)
+    if not changes:
+        return
+    for row, after in changes:
+        ledger.unseen += bool(row.flags & SEEN) - bool(after.bits & SEEN)
+    conn.execute(
+        statements.SET_FLAGS,
+        {
+            "mailbox_id": ledger.record.id,
+            "modseq": ledger.modseq,
+            "uids": [row.uid for row, _ in changes],
+            "flags": [after.bits for _, after in changes],
+            "keywords": [" ".join(sorted(after.keywords)) for _, after in changes],
+        },
+    )
+
+
+def expunge_rows(conn: Connection, ledger: Ledger, rows: Sequence[MessageRow]) -> None:
+    """Remove messages and remember that they are gone."""
+    if not rows:
+        return
+    for row in rows:
+        ledger.count_removed(row.flags, row.size)
+    uids = [row.uid for row in rows]
+    conn.execute(statements.EXPUNGE, {"mailbox_id": ledger.record.id, "uids": uids, "modseq": ledger.modseq})
+
+
+def message_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[MessageRow]:
+    """Rows in UID order; None means all."""
+    if uids is None:
+        found = conn.execute(statements.MESSAGE_ROWS, {"mailbox_id": mailbox_id}, binary=True)
+    else:
+        found = conn.execute(statements.MESSAGE_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
+    return list(map(MessageRow._make, found.fetchall()))
+
+
+def deleted_rows(conn: Connection, mailbox_id: int) -> list[MessageRow]:
+    """All messages with \\Deleted."""
+    found = conn.execute(statements.DELETED_ROWS, {"mailbox_id": mailbox_id}, binary=True)
+    return list(map(MessageRow._make, found.fetchall()))
+
+
+def flag_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[FlagRow]:
+    """The cheap columns in UID order; None means all."""
+    if uids is None:
+        found = conn.execute(statements.FLAG_ROWS, {"mailbox_id": mailbox_id}, binary=True)
+    else:
+        found = conn.execute(statements.FLAG_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
+    return list(map(FlagRow._make, found.fetchall()))

@@ -1,0 +1,110 @@
+"""File operations that a mail store needs and the standard library leaves to its callers."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from mailcore.errors import StoreFull, StoreUnavailable
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+_SYNC_FILE_RANGE_WRITE = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what the file system says into StoreFull or StoreUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull(str(error)) from error
+        raise StoreUnavailable(str(error)) from error
+
+
+def start_writeback(fd: int) -> None:
+    """Ask the kernel to begin writing a file now. A hint: it makes a later fdatasync of many files cheaper,
+    because their blocks are then allocated together and one journal commit serves all.
+    """
+    _libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_directories(paths: Iterable[str]) -> None:
+    """sync_directory for each."""
+    for path in paths:
+        sync_directory(path)
+
+
+def make_directory(path: str) -> None:
+    """Make a directory and those above it, and make its name durable. No error if it is there."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    make_directory(above)
+    try:
+        os.mkdir(path, DIRECTORY_MODE)
+    except FileExistsError:
+        return
+    sync_directory(above)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """os.write may write less than it is given."""
+    written = os.write(fd, data)
+    view = memoryview(data)
+    while written < len(data):
+        written += os.write(fd, view[written:])
+
+
+def link_or_copy(source: str, target: str) -> bool:
+    """A second name for a file; where that is not possible (another file system, too many links) a durable
+    copy. The target appears complete or not at all. True if it is a link.
+    """
+    try:
+        os.link(source, target)
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP):
+            raise
+    temporary = os.path.join(os.path.dirname(os.path.dirname(target)), "tmp", os.path.basename(target))
+    try:
+        copy_durably(source, temporary)
+        os.link(temporary, target)
+    finally:
+        remove_quietly(temporary)
+    return False
+
+
+def copy_durably(source: str, target: str) -> None:
+    """A new file with the same content and times, fdatasynced."""
+    with open(source, "rb") as reader, open(create_exclusively(target), "wb") as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        writer.flush()
+        shutil.copystat(source, target)
+        os.fdatasync(writer.fileno())
+
+
+def create_exclusively(path: str) -> int:
+    """A descriptor of a new file only we may read."""
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
+
+
+def remove_quietly(path: str) -> None:
+    """Remove a file that may be gone already."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)

@@ -1,0 +1,238 @@
+"""MaildirStore: the messages of one account in Maildir++ folders.
+
+Works beside other Maildir programs: mutt may rename files to change their flags, move them from new/ to cur/,
+add and delete them at any time. Copies are hard links. Whatever adds or moves a message fsyncs the
+directories before it returns.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mailcore.errors import MailboxExists, MailboxNotFound, MessageGone
+from mailcore.ids import new_maildir_name
+from mailcore.message.flags import NO_FLAGS, Flags
+from mailcore.store import files, layout
+from mailcore.store.base import Content, Found, Placed, Scan, StoredAt, StoredMessage, StoreKey
+from mailcore.store.maildir import deliver, filename
+from mailcore.store.maildir.scan import Locator, ensure_folder, remove_abandoned, scan, state_of
+
+
+class MaildirStore:
+    """`folder` is the account's Maildir, `hostname` goes into new file names."""
+
+    def __init__(self, folder: Path, hostname: str) -> None:
+        self._root = str(folder)
+        self._hostname = hostname
+
+    def folder(self, mailbox: str) -> str:
+        """The Maildir folder of a mailbox."""
+        name = layout.maildir_folder(mailbox)
+        return os.path.join(self._root, name) if name else self._root
+
+    def ensure_account(self) -> None:
+        """Make INBOX; remove what programs that died left in its tmp/."""
+        with files.disk_errors():
+            ensure_folder(self._root)
+            remove_abandoned(self._root, time.time())
+
+    def list_mailboxes(self) -> list[str]:
+        """INBOX and every subfolder that is a Maildir."""
+        if not os.path.isdir(os.path.join(self._root, "cur")):
+            return []
+        with files.disk_errors(), os.scandir(self._root) as entries:
+            folders = [entry.name for entry in entries if entry.name.startswith(".") and entry.is_dir()]
+        named = {name: layout.mailbox_of_maildir_folder(name) for name in folders}
+        found = [
+            mailbox
+            for name, mailbox in named.items()
+            if mailbox and os.path.isdir(os.path.join(self._root, name, "cur"))
+        ]
+        return [layout.INBOX, *sorted(found)]
+
+    def create_mailbox(self, mailbox: str) -> None:
+        folder = self.folder(mailbox)
+        with files.disk_errors():
+            ensure_folder(folder)
+            if folder != self._root:
+                # The mark of a Maildir++ subfolder.
+                Path(folder, "maildirfolder").touch(mode=files.FILE_MODE)
+
+    def delete_mailbox(self, mailbox: str) -> None:
+        """First out of sight in one step, then removed."""
+        folder = self.folder(mailbox)
+        with files.disk_errors():
+            if folder == self._root:
+                self._empty_inbox()
+                return
+            doomed = os.path.join(self._root, "tmp", "deleted." + new_maildir_name(self._hostname))
+            try:
+                os.rename(folder, doomed)
+            except FileNotFoundError:
+                return
+            files.sync_directory(self._root)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def rename_mailbox(self, old: str, new: str) -> None:
+        source, target = self.folder(old), self.folder(new)
+        with files.disk_errors():
+            if os.path.isdir(os.path.join(target, "cur")):
+                raise MailboxExists(new)
+            os.rename(source, target)
+            files.sync_directory(self._root)
+
+    def append(
+        self, mailbox: str, content: Content, flags: Flags = NO_FLAGS, internal_date: datetime | None = None
+    ) -> Placed:
+        folder = self.folder(mailbox)
+        with files.disk_errors():
+            staged = deliver.stage(folder, content, self._hostname)
+            try:
+                if internal_date is not None and not staged.is_ours:
+                    # The time belongs to this copy alone, so it cannot be a link to the caller's file.
+                    staged = deliver.stage(folder, Path(staged.path).read_bytes(), self._hostname)
+                if internal_date is not None:
+                    os.utime(staged.path, (time.time(), internal_date.timestamp()))
+                staged.sync()
+                return self._place(staged, folder, flags)
+            finally:
+                staged.discard()
+
+    def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
+        folder = self.folder(mailbox)
+        with files.disk_errors():
+            return StoredMessage(open(self._locate(Locator(folder), key, flags), "rb"))
+
+    def describe(self, mailbox: str, keys: Collection[StoreKey]) -> list[Found]:
+        locator = Locator(self.folder(mailbox))
+        found = []
+        with files.disk_errors():
+            for key in keys:
+                try:
+                    found.append(_describe(key, locator.find(key)))
+                except (FileNotFoundError, MessageGone):
+                    continue
+        return sorted(found, key=lambda message: (message.internal_date, message.key))
+
+    def set_flags(self, mailbox: str, changes: Sequence[tuple[StoreKey, Flags, Flags]]) -> None:
+        folder = self.folder(mailbox)
+        locator = Locator(folder)
+        with files.disk_errors():
+            if wanted := frozenset().union(*(after.keywords for _, _, after in changes)):
+                locator.name_keywords(wanted)
+            for key, before, after in changes:
+                self._rename_for_flags(locator, folder, key, before, after)
+            # Names that came back after a crash would be taken for a change by another program.
+            files.sync_directories([os.path.join(folder, "cur"), os.path.join(folder, "new")])
+
+    def remove(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> None:
+        locator = Locator(self.folder(mailbox))
+        with files.disk_errors():
+            for key, flags in messages:
+                try:
+                    self._remove(locator, key, flags)
+                except (FileNotFoundError, MessageGone):
+                    continue
+
+    def copy(self, mailbox: str, messages: Sequence[StoredAt], target: str) -> list[Placed | None]:
+        return self._transfer(mailbox, messages, target, leave=True)
+
+    def move(self, mailbox: str, messages: Sequence[StoredAt], target: str) -> list[Placed | None]:
+        return self._transfer(mailbox, messages, target, leave=False)
+
+    def scan(self, mailbox: str, *, take_new: bool = False) -> Scan:
+        folder = self.folder(mailbox)
+        with files.disk_errors():
+            ensure_folder(folder)
+            return scan(folder, take_new=take_new)
+
+    def is_unchanged(self, mailbox: str, state: tuple[int, ...]) -> bool:
+        try:
+            return bool(state) and state_of(self.folder(mailbox)) == state
+        except FileNotFoundError:
+            return False
+
+    def _place(self, staged: deliver.Staged, folder: str, flags: Flags) -> Placed:
+        letters = None
+        if flags:
+            locator = Locator(folder)
+            if flags.keywords:
+                ensure_folder(folder)
+                locator.name_keywords(flags.keywords)
+            letters = locator.letters(flags)
+        path = deliver.place(staged, folder, self._hostname, letters=letters)
+        files.sync_directory(os.path.dirname(path))
+        return Placed(deliver.key_of(path), staged.wire_size)
+
+    def _locate(self, locator: Locator, key: StoreKey, flags: Flags) -> str:
+        for path in locator.candidates(key, flags):
+            if os.path.exists(path):
+                return path
+        return locator.find(key)
+
+    def _remove(self, locator: Locator, key: StoreKey, flags: Flags) -> None:
+        for path in locator.candidates(key, flags):
+            try:
+                os.unlink(path)
+                return
+            except FileNotFoundError:
+                continue
+        os.unlink(locator.find(key))
+
+    def _rename_for_flags(self, locator: Locator, folder: str, key: StoreKey, before: Flags, after: Flags) -> None:
+        try:
+            path = self._locate(locator, key, before)
+            other = filename.other_letters(filename.split(os.path.basename(path))[1], locator.keywords)
+            target = os.path.join(folder, "cur", filename.join(key, locator.letters(after, other)))
+            if path != target:
+                os.rename(path, target)
+        except (FileNotFoundError, MessageGone):
+            # Another program removed or renamed it just now; the next scan tells.
+            return
+
+    def _transfer(self, mailbox: str, messages: Sequence[StoredAt], target: str, *, leave: bool) -> list[Placed | None]:
+        source, folder = Locator(self.folder(mailbox)), self.folder(target)
+        with files.disk_errors():
+            if not os.path.isdir(os.path.join(folder, "cur")):
+                raise MailboxNotFound(target)
+            names = Locator(folder)
+            if wanted := frozenset().union(*(flags.keywords for _, flags, _ in messages)):
+                names.name_keywords(wanted)
+            placed = [self._transfer_one(source, folder, names, message, leave=leave) for message in messages]
+            files.sync_directories([os.path.join(folder, "cur")])
+            return placed
+
+    def _transfer_one(
+        self, source: Locator, folder: str, names: Locator, message: StoredAt, *, leave: bool
+    ) -> Placed | None:
+        key, flags, _ = message
+        try:
+            path = self._locate(source, key, flags)
+            found = _describe(key, path)
+            unique = filename.with_sizes(new_maildir_name(self._hostname), os.stat(path).st_size, found.size)
+            target = os.path.join(folder, "cur", filename.join(unique, names.letters(flags)))
+            if leave:
+                files.link_or_copy(path, target)
+            else:
+                os.rename(path, target)
+        except (FileNotFoundError, MessageGone):
+            return None
+        return Placed(unique, found.size)
+
+    def _empty_inbox(self) -> None:
+        for name in ("new", "cur"):
+            for entry in os.listdir(os.path.join(self._root, name)):
+                files.remove_quietly(os.path.join(self._root, name, entry))
+
+
+def _describe(key: StoreKey, path: str) -> Found:
+    status = os.stat(path)
+    size = filename.wire_size(key, status.st_size)
+    if size is None:
+        size = deliver.wire_size_of_file(path)
+    return Found(key, size, datetime.fromtimestamp(status.st_mtime, UTC))

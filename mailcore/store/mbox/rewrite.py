@@ -1,0 +1,173 @@
+"""Changing an mbox file in the middle without ever being able to lose a message.
+
+Other programs lock the inode, so the file cannot be replaced by a renamed copy: whoever waits for the lock
+would then write into a file that nobody reads. Therefore everything from the first change on is first written
+to <file>.redo and made durable, and only then over the file itself. After a crash the next one who takes the
+lock finishes the work. If the file shows that another program has written to it since, nothing is
+overwritten: messages of the redo file that are missing are appended instead. Either way no message that was
+not to go is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from mailcore.message.flags import Flags
+from mailcore.store import files
+from mailcore.store.mbox import format
+from mailcore.store.mbox.parse import Entry, parse, read_blocks
+
+_PAGE = 4096
+_TRAILER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """From `offset` on the file is to consist of `tail` bytes, the first ones of the redo file; before, it
+    had `old_size` bytes, and pages from `offset` on with these digests.
+    """
+
+    offset: int
+    tail: int
+    old_size: int
+    old_pages: list[str]
+
+
+def redo_file(path: Path) -> Path:
+    """The file that is there while a change is unfinished."""
+    return path.with_name(path.name + ".redo")
+
+
+def rewrite(
+    fd: int, path: Path, entries: Sequence[Entry], *, without: frozenset[str], flags: Mapping[str, Flags]
+) -> None:
+    """Drop the messages `without` and show `flags`; the caller holds the lock for writing."""
+    first = next((n for n, e in enumerate(entries) if e.key in without or e.key in flags), None)
+    if first is None:
+        return
+    offset = entries[first].start
+    if all(entry.key in without for entry in entries[first:]):
+        os.ftruncate(fd, offset)
+        os.fsync(fd)
+        return
+    plan = _write_redo(fd, path, offset, _new_tail(fd, entries[first:], without, flags))
+    _finish(fd, path, plan)
+
+
+def recover(fd: int, path: Path) -> None:
+    """Finish what a crash interrupted; the caller holds the lock for writing. Cheap when there is nothing."""
+    if not redo_file(path).exists():
+        return
+    plan = _read_plan(redo_file(path))
+    if _is_half_way(fd, path, plan):
+        _finish(fd, path, plan)
+    else:
+        _append_missing(fd, path, plan)
+
+
+def _new_tail(
+    fd: int, entries: Iterable[Entry], without: frozenset[str], flags: Mapping[str, Flags]
+) -> Iterator[bytes]:
+    for entry in entries:
+        if entry.key in without:
+            continue
+        if entry.key not in flags:
+            yield from read_blocks(fd, entry.start, entry.end)
+            continue
+        header = os.pread(fd, entry.body_start - entry.header_start, entry.header_start)
+        message_id = format.id_of(header)
+        yield os.pread(fd, entry.header_start - entry.start, entry.start)
+        yield format.id_field(message_id) if message_id else b""
+        yield format.status_block(flags[entry.key]) + format.without_status(header)
+        yield from read_blocks(fd, entry.body_start, entry.end)
+
+
+def _write_redo(fd: int, path: Path, offset: int, tail: Iterable[bytes]) -> Plan:
+    """The redo file: the new tail, the plan as JSON, the length of that JSON. Once it has its name it is
+    complete.
+    """
+    unfinished = path.with_name(path.name + ".redo-new")
+    files.remove_quietly(str(unfinished))
+    with open(files.create_exclusively(str(unfinished)), "wb") as redo:
+        redo.writelines(tail)
+        old_size = os.fstat(fd).st_size
+        plan = Plan(offset, redo.tell(), old_size, list(map(_digest, _pages(fd, offset, old_size))))
+        text = json.dumps(asdict(plan)).encode()
+        redo.write(text + f"{len(text):0{_TRAILER}d}".encode())
+        redo.flush()
+        os.fsync(redo.fileno())
+    unfinished.rename(redo_file(path))
+    files.sync_directory(str(path.parent))
+    return plan
+
+
+def _read_plan(redo: Path) -> Plan:
+    with open(redo, "rb") as source:
+        end = source.seek(-_TRAILER, os.SEEK_END)
+        length = int(source.read())
+        source.seek(end - length)
+        return Plan(**json.loads(source.read(length)))
+
+
+def _finish(fd: int, path: Path, plan: Plan) -> None:
+    """Write the new tail over the file. Doing it again changes nothing."""
+    with open(redo_file(path), "rb") as redo:
+        position = plan.offset
+        for block in read_blocks(redo.fileno(), 0, plan.tail):
+            os.lseek(fd, position, os.SEEK_SET)
+            files.write_all(fd, block)
+            position += len(block)
+    os.ftruncate(fd, position)
+    os.fsync(fd)
+    _remove_redo(path)
+
+
+def _remove_redo(path: Path) -> None:
+    redo_file(path).unlink()
+    files.sync_directory(str(path.parent))
+
+
+def _is_half_way(fd: int, path: Path, plan: Plan) -> bool:
+    """Every page of the file is what it was before or what it is to become: nobody else has written since."""
+    size, new_size = os.fstat(fd).st_size, plan.offset + plan.tail
+    if not min(plan.old_size, new_size) <= size <= max(plan.old_size, new_size):
+        return False
+    with open(redo_file(path), "rb") as redo:
+        new_pages = [_digest(page) for page in _pages(redo.fileno(), 0, plan.tail, phase=plan.offset)]
+    now = [_digest(page) for page in _pages(fd, plan.offset, size)]
+    # The last page of the longer state may be cut at the end of the shorter one.
+    return all(
+        digest in (old, new) or number >= len(now) - 1
+        for number, (digest, old, new) in enumerate(zip_longest(now, plan.old_pages, new_pages))
+        if number < len(now)
+    )
+
+
+def _append_missing(fd: int, path: Path, plan: Plan) -> None:
+    """Add the messages of the redo file that the file no longer has."""
+    present = {entry.key for entry in parse(fd)}
+    with open(redo_file(path), "rb") as redo:
+        for entry in parse(redo.fileno(), plan.tail):
+            if entry.key not in present:
+                os.lseek(fd, 0, os.SEEK_END)
+                for block in read_blocks(redo.fileno(), entry.start, entry.end):
+                    files.write_all(fd, block)
+    os.fsync(fd)
+    _remove_redo(path)
+
+
+def _pages(fd: int, start: int, end: int, phase: int = 0) -> Iterator[bytes]:
+    """The bytes from `start` to `end`, cut where pages of the disk end; `phase` is added to offsets for that."""
+    while start < end and (page := os.pread(fd, min(_PAGE - (start + phase) % _PAGE, end - start), start)):
+        start += len(page)
+        yield page
+
+
+def _digest(page: bytes) -> str:
+    return hashlib.blake2b(page, digest_size=8).hexdigest()
