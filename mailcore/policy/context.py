@@ -6,23 +6,24 @@ from dataclasses import dataclass
 
 from mailcore.address import Address
 from mailcore.config.snapshot import Snapshot
+from mailcore.identity import AccountRef
 from mailcore.routing.route import Routes
 
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """Who is asking. `account` is the address logged in with, "" for nobody; `submits` on the submission ports."""
+    """Who is asking. `account` is whom it has logged in as; `submits` on the submission ports."""
 
     address: str
     is_trusted: bool = False
-    account: str = ""
+    account: AccountRef | None = None
     submits: bool = False
     tls: bool = False
 
     @property
     def may_relay(self) -> bool:
         """Known networks and authenticated users may send to the world through us."""
-        return self.is_trusted or bool(self.account)
+        return self.is_trusted or self.account is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,9 @@ class ConnectContext:
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
-    """MAIL FROM. `sender` is rewritten; `sender_routes` say what we know of it when its domain is ours.
+    """MAIL FROM. `sender` is qualified; `sender_routes` say where mail to it would go, when its domain is ours.
 
-    `may_send_as` holds the look-up keys the authenticated account may use, `recent_messages` counts the client's
-    messages of the last minute without this one.
+    `recent_messages` counts the client's messages of the last minute without this one.
     """
 
     config: Snapshot
@@ -49,7 +49,6 @@ class MailContext:
     size: int = 0
     recent_messages: int = 0
     sender_routes: Routes | None = None
-    may_send_as: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from mailcore.policy import replies
 from mailcore.policy.context import MailContext
 from mailcore.policy.decision import Decision, refuse
+from mailcore.routing.rewrite import account_key
 
 
 def require_authentication(context: MailContext) -> Decision | None:
     """The submission ports serve people who say who they are (RFC 6409 section 4.3)."""
-    if not context.client.submits or context.client.account:
+    if not context.client.submits or context.client.account is not None:
         return None
     if not context.client.tls and context.config.plaintext_auth == "never":
         return refuse(replies.TLS_REQUIRED, "submission before TLS")
@@ -40,12 +41,16 @@ def refuse_unqualified_sender(context: MailContext) -> Decision | None:
 
 
 def refuse_foreign_sender(context: MailContext) -> Decision | None:
-    """An authenticated user sends as the own address or an alias that leads to it; the null sender is free."""
-    if not context.client.account or context.sender is None:
+    """An authenticated user sends as the own address, or one whose mail arrives there; the null sender is free."""
+    account = context.client.account
+    if account is None or context.sender is None:
         return None
-    if context.sender.key in context.may_send_as:
+    if account_key(context.sender, context.config) == account.address:
         return None
-    return refuse(replies.SENDER_NOT_OWNED, f"{context.client.account} may not send as {context.sender}")
+    routes = context.sender_routes
+    if routes is not None and any(route.account.id == account.id for route in routes.local):
+        return None
+    return refuse(replies.SENDER_NOT_OWNED, f"{account.address} may not send as {context.sender}")
 
 
 def refuse_unknown_local_sender(context: MailContext) -> Decision | None:

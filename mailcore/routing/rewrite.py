@@ -33,6 +33,15 @@ def localise(address: Address, snapshot: Snapshot) -> Address:
     return Address(address.local, snapshot.mydomain)
 
 
+def account_key(address: Address, snapshot: Snapshot) -> str:
+    """The key of the account that `address` would belong to: alias domain resolved, detail taken off."""
+    address, _ = localise(address, snapshot).split_detail(snapshot.recipient_delimiter)
+    record = snapshot.domains.get(address.domain_key)
+    if record is not None and record.kind == "alias":
+        address = Address(address.local, record.alias_of)
+    return address.key
+
+
 def is_own_name(address: Address, snapshot: Snapshot) -> bool:
     """$myhostname, localhost, localhost.$mydomain, myorigin, mydomain, or an address literal of this host."""
     domain = address.domain_key

@@ -20,9 +20,7 @@ from mailcore.smtp.xtext import decode_xtext, encode_xtext, is_xtext
 
 
 def test_all_mail_parameters():
-    command = parse_mail(
-        "FROM:<alice@example.org> SIZE=1024 BODY=8bitmime SMTPUTF8 RET=hdrs ENVID=a+2Bb AUTH=<>"
-    )
+    command = parse_mail("FROM:<alice@example.org> SIZE=1024 BODY=8bitmime SMTPUTF8 RET=hdrs ENVID=a+2Bb AUTH=<>")
 
     assert str(command.sender) == "alice@example.org"
     assert command == MailCommand(command.sender, 1024, "8BITMIME", True, "HDRS", "a+b", "<>")

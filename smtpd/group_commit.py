@@ -1,0 +1,78 @@
+"""Group commit: messages that wait while a batch is being committed become the next batch.
+
+Nothing waits on purpose: a single message is committed at once. While the disk and the database work on it, others
+gather, so that under load one flush and one database transaction serve many. `submit` returns when its message is
+durable, or raises what kept it from that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from mailcore.db.pool import is_unavailable
+from mailcore.delivery.batch import Arrival
+from mailcore.errors import MailError
+from mailcore.outcome import Outcome
+
+Answer = list[Outcome] | MailError
+Deliver = Callable[[Sequence[Arrival]], Awaitable[Sequence[Answer]]]
+Waiting = tuple[Arrival, asyncio.Future[list[Outcome]]]
+
+MAX_BATCH = 200
+
+
+class GroupCommit:
+    """One per process. At most `parallel` batches are being committed at any moment."""
+
+    def __init__(self, deliver: Deliver, *, parallel: int = 1, max_batch: int = MAX_BATCH) -> None:
+        self._deliver = deliver
+        self._parallel = parallel
+        self._max_batch = max_batch
+        self._waiting: list[Waiting] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def submit(self, arrival: Arrival) -> list[Outcome]:
+        """Durable when this returns. Raises a MailError, or what the database or the disk raised."""
+        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((arrival, future))
+        if len(self._running) < self._parallel:
+            task = asyncio.create_task(self._work())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until everything that was submitted has its answer."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = self._waiting[: self._max_batch]
+            del self._waiting[: self._max_batch]
+            await self._commit(batch)
+
+    async def _commit(self, batch: list[Waiting]) -> None:
+        try:
+            answers = await self._deliver([arrival for arrival, _ in batch])
+        except Exception as error:
+            await self._failed(batch, error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():
+                continue  # the waiting session was cancelled; the message is safe nevertheless
+            if isinstance(answer, MailError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    async def _failed(self, batch: list[Waiting], error: Exception) -> None:
+        """Nothing of the batch was kept. One message must not take the others with it, unless nothing works at all."""
+        if len(batch) > 1 and not is_unavailable(error):
+            for waiting in batch:
+                await self._commit([waiting])
+            return
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(error)

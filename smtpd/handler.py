@@ -1,0 +1,143 @@
+"""What the commands do: from parsed commands to replies, with every error turned into one.
+
+One per listener, shared by its connections; what a connection has is in its Client and its Transaction.
+"""
+
+from __future__ import annotations
+
+from mailcore.config.snapshot import Snapshot, plaintext_allowed
+from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
+from mailcore.log import get_logger
+from mailcore.maillog import event as ev
+from mailcore.policy import rules
+from mailcore.policy.context import ConnectContext
+from mailcore.policy.decision import Decision, decide
+from mailcore.reply import Reply
+from mailcore.smtp.command import MailCommand, RcptCommand
+from smtpd import happenings, replies
+from smtpd.auth import Credentials
+from smtpd.client import Client
+from smtpd.lookup import Lookup
+from smtpd.services import Services
+from smtpd.transaction import Transaction
+
+log = get_logger(__name__)
+
+
+class Handler:
+    """The server's side of a session, without a socket."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._lookup = Lookup(services.directory, services.lists, services.plain)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration in force."""
+        return self.services.config.current()
+
+    def connected(self, client: Client) -> Reply:
+        """The greeting, or why there is none."""
+        snapshot = self.snapshot
+        self.services.recorder.record(
+            ev.Connected(
+                session_id=client.session_id,
+                client_address=client.address,
+                client_name=client.name,
+                listener=client.listener,
+            )
+        )
+        count = self.services.counts.opened(client.address)
+        decision = decide(rules.CONNECT, ConnectContext(snapshot, client.context(snapshot), count))
+        if decision is None:
+            return Reply(220, "", f"{snapshot.myhostname} ESMTP Mailkeep")
+        return self.refused(client, "CONNECT", decision)
+
+    def disconnected(self, client: Client) -> None:
+        """The connection is over."""
+        self.services.counts.closed(client.address)
+        self.services.recorder.record(
+            ev.Disconnected(session_id=client.session_id, client_address=client.address, client_name=client.name)
+        )
+
+    def refused(self, client: Client, stage: str, decision: Decision) -> Reply:
+        """Record a refusal that no transaction knows of."""
+        self.services.recorder.record(happenings.refused(client, stage, decision))
+        return decision.reply
+
+    def capabilities(self, client: Client, *, offers_tls: bool) -> Reply:
+        """The answer to EHLO."""
+        snapshot = self.snapshot
+        size = f"SIZE {snapshot.message_size_limit}" if snapshot.message_size_limit else "SIZE"
+        lines = [snapshot.myhostname, "PIPELINING", size]
+        if offers_tls and client.tls is None:
+            lines.append("STARTTLS")
+        if client.account is None and self.may_authenticate(client):
+            lines.append("AUTH PLAIN LOGIN")
+        lines += ["ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
+        return Reply(250, "", "\n".join(lines))
+
+    def may_authenticate(self, client: Client) -> bool:
+        """Whether a password may be sent over this connection."""
+        return plaintext_allowed(self.snapshot, client.address, tls=client.tls is not None)
+
+    async def mail(self, client: Client, command: MailCommand) -> tuple[Reply, Transaction | None]:
+        """A new transaction, if the reply is positive."""
+        transaction = Transaction(self.services, self._lookup, client)
+        try:
+            reply = await transaction.mail(command)
+        except Exception as error:
+            reply = self._failed(transaction, "MAIL", error)
+        return reply, transaction if reply.is_positive else None
+
+    async def rcpt(self, transaction: Transaction, command: RcptCommand) -> Reply:
+        """One more recipient, or not."""
+        try:
+            return await transaction.rcpt(command)
+        except Exception as error:
+            return self._failed(transaction, "RCPT", error, recipient=str(command.address))
+
+    async def finish(self, transaction: Transaction, size: int) -> Reply:
+        """The message is complete."""
+        try:
+            return await transaction.finish(size)
+        except Exception as error:
+            return self._failed(transaction, "DATA", error)
+
+    def _failed(self, transaction: Transaction, stage: str, error: Exception, *, recipient: str = "") -> Reply:
+        """We cannot find out or cannot keep it: the client shall come again."""
+        reply = replies.of_error(error)
+        log.warning("deferred", stage=stage, error=type(error).__name__, detail=str(error).partition("\n")[0])
+        return transaction.refuse_on_error(stage, reply, error, recipient=recipient)
+
+    async def authenticate(self, client: Client, credentials: Credentials, mechanism: str) -> Reply:
+        """Is it who it says? Sets the client's account if so."""
+        record = self.services.recorder.record
+        try:
+            client.account = await self.services.authenticator.check(
+                credentials.login, credentials.password, protocol="smtp", client_ip=client.address
+            )
+        except Exception as error:
+            failed = ev.AuthFailed(
+                session_id=client.session_id,
+                client_address=client.address,
+                login=credentials.login,
+                protocol="smtp",
+                reason=type(error).__name__,
+                mechanism=mechanism,
+            )
+            record(failed)
+            if isinstance(error, AuthenticationFailed | AuthenticationThrottled):
+                return replies.of_error(error)
+            log.warning("authentication_unavailable", error=type(error).__name__, detail=str(error).partition("\n")[0])
+            return replies.AUTH_UNAVAILABLE
+        record(
+            ev.AuthOk(
+                session_id=client.session_id,
+                client_address=client.address,
+                account=client.account.address,
+                protocol="smtp",
+                mechanism=mechanism,
+            )
+        )
+        return replies.AUTHENTICATED

@@ -1,0 +1,436 @@
+"""The SMTP dialogue of one connection, as a subclass of aiosmtpd's SMTP (RFC 5321, RFC 2920, RFC 3030, RFC 4954).
+
+aiosmtpd gives the shape: one method smtp_X for each command, the handler behind them. Its defects in 1.4.6 that the
+methods here stand in for, each with a test: size limits of commands shared by all connections, DATA line by line into
+memory, a synchronous password check, a second STARTTLS, plain text kept over the handshake, commands sent before
+their turn, command lines ending in a bare LF.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mailcore.log import get_logger
+from mailcore.policy.decision import Decision
+from mailcore.reply import Reply
+from mailcore.smtp.command import CommandError, parse_mail, parse_rcpt
+from mailcore.smtp.data import ChunkReader, DataReader
+from smtpd import auth, replies
+from smtpd.client import Client, client_of, tls_of
+from smtpd.handler import Handler
+from smtpd.incoming import Incoming
+from smtpd.stream import AUTH_LINE_LIMIT, COMMAND_LINE_LIMIT, BareNewline, Gone, LineTooLong, SMTPStream
+from smtpd.transaction import Transaction
+
+ERROR_LIMIT = 20  # Postfix: smtpd_hard_error_limit
+FORBIDDEN = frozenset({b"CONNECT", b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS"})  # a browser was led astray
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A command: its method, its syntax for HELP, and whether nothing may follow it in a group (RFC 2920 3.1)."""
+
+    run: Callable[[SMTPProtocol, str], Awaitable[None]]
+    syntax: str
+    ends_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What all connections of one listener share."""
+
+    handler: Handler
+    listener: str
+    # The TLS context in force for STARTTLS, None where it is not offered.
+    tls_context: Callable[[], ssl.SSLContext | None]
+    open_protocols: set[SMTPProtocol]
+    timeout_s: float = 300.0
+
+
+class SMTPProtocol(SMTPStream):
+    """One connection."""
+
+    def __init__(self, entrance: Entrance, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop, entrance.timeout_s)
+        self._entrance = entrance
+        self._handler = entrance.handler
+        self._client = Client("unknown", entrance.listener)
+        self._transaction: Transaction | None = None
+        self._chunks: ChunkReader | None = None
+        self._errors = 0
+        self._is_closing = False
+        self._is_stopping = False
+
+    # The session.
+
+    async def _handle_client(self) -> None:
+        """From greeting to goodbye."""
+        assert self.transport is not None
+        self._client = client_of(self.transport.get_extra_info("peername"), self._entrance.listener)
+        self._client.tls = tls_of(self.transport.get_extra_info("ssl_object"))
+        self._entrance.open_protocols.add(self)
+        try:
+            self._greet()
+            while not self._is_closing:
+                await self._next_command()
+        except (Gone, ConnectionError, ssl.SSLError):
+            pass
+        except Exception:
+            log.exception("session_failed", session_id=self._client.session_id)
+            self._send(Reply(421, "4.3.0", "Error: internal error"))
+        finally:
+            self._entrance.open_protocols.discard(self)
+            self._close()
+            self._handler.disconnected(self._client)
+            await self._reset()
+
+    def _greet(self) -> None:
+        greeting = self._handler.connected(self._client)
+        self._send(greeting)
+        if not greeting.is_positive:
+            self._is_closing = True
+        elif self._buffer:
+            self._not_synchronised("CONNECT")
+
+    async def _next_command(self) -> None:
+        try:
+            line = self._next_line(AUTH_LINE_LIMIT)
+        except BareNewline:
+            self._bare_newline()
+            return
+        except LineTooLong:
+            self._send(replies.LINE_TOO_LONG)
+            return
+        if line is None:
+            if self._is_stopping:
+                self._send(replies.SHUTTING_DOWN)
+                self._is_closing = True
+                return
+            await self._wait_for_data()
+            return
+        await self._run(line)
+        if self._errors > ERROR_LIMIT and not self._is_closing:
+            self._send(replies.TOO_MANY_ERRORS)
+            self._is_closing = True
+
+    async def _run(self, line: bytes) -> None:
+        word, _, rest = line.partition(b" ")
+        name = word.upper()
+        verb = VERBS.get(name)
+        if verb is None:
+            self._unknown(name)
+            return
+        if self._buffer and (verb.ends_group or not self._client.extended) and name not in (b"QUIT", b"STARTTLS"):
+            self._not_synchronised(name.decode())
+            return
+        try:
+            argument = rest.decode("utf-8").strip(" ")
+        except UnicodeDecodeError:
+            self._send(replies.SYNTAX)
+            return
+        if "\r" in argument or "\0" in argument:
+            self._send(replies.SYNTAX)
+        elif len(line) > COMMAND_LINE_LIMIT and name != b"AUTH":
+            self._send(replies.LINE_TOO_LONG)
+        elif self._chunks is not None and name in (b"MAIL", b"RCPT", b"DATA", b"AUTH", b"STARTTLS"):
+            self._send(replies.IN_BDAT)
+        else:
+            await verb.run(self, argument)
+
+    def _unknown(self, name: bytes) -> None:
+        if name in FORBIDDEN:
+            self._send(replies.NOT_SMTP)
+            self._is_closing = True
+        else:
+            self._send(replies.UNKNOWN_COMMAND)
+
+    def _bare_newline(self) -> None:
+        """Hosts do not agree on where such a line ends: the way commands are smuggled past one of them."""
+        reply = replies.BARE_NEWLINE
+        self._send(self._handler.refused(self._client, "COMMAND", Decision(reply, "bare <LF>", "refuse_bare_newline")))
+        self._buffer.clear()
+        self._is_closing = True
+
+    def _not_synchronised(self, stage: str) -> None:
+        """The client talks before its turn: what it has sent ahead may be anything, so there is no going on."""
+        decision = Decision(replies.NOT_SYNCHRONISED, "sent before its turn", "refuse_unauthorised_pipelining")
+        self._send(self._handler.refused(self._client, stage, decision))
+        self._buffer.clear()
+        self._is_closing = True
+
+    def _send(self, reply: Reply) -> None:
+        if reply.code >= 400:
+            self._errors += 1
+        super()._send(reply)
+
+    async def _reset(self) -> None:
+        transaction, self._transaction, self._chunks = self._transaction, None, None
+        if transaction is not None:
+            await transaction.discard()
+
+    def stop(self) -> None:
+        """The server shuts down: say goodbye as soon as the current command is done."""
+        self._is_stopping = True
+        if self._waiter is not None and self._transaction_is_idle():
+            self._wake()
+
+    def _transaction_is_idle(self) -> bool:
+        return self._transaction is None or self._transaction.incoming is None
+
+    # Commands. Each sends its reply; the argument has no surrounding blanks.
+
+    async def smtp_HELO(self, argument: str) -> None:
+        """HELO"""
+        if self._hello(argument, extended=False, syntax="HELO hostname"):
+            await self._reset()
+            self._send(Reply(250, "", self._handler.snapshot.myhostname))
+
+    async def smtp_EHLO(self, argument: str) -> None:
+        """EHLO"""
+        if self._hello(argument, extended=True, syntax="EHLO hostname"):
+            await self._reset()
+            offers_tls = self._entrance.tls_context() is not None
+            self._send(self._handler.capabilities(self._client, offers_tls=offers_tls))
+
+    def _hello(self, name: str, *, extended: bool, syntax: str) -> bool:
+        if not name or " " in name or not name.isprintable():
+            self._send(replies.usage(syntax))
+            return False
+        self._client.helo = name
+        self._client.extended = extended
+        return True
+
+    async def smtp_NOOP(self, argument: str) -> None:
+        """NOOP"""
+        self._send(replies.OK)
+
+    async def smtp_QUIT(self, argument: str) -> None:
+        """QUIT"""
+        self._send(replies.usage("QUIT") if argument else replies.BYE)
+        self._is_closing = not argument
+
+    async def smtp_RSET(self, argument: str) -> None:
+        """RSET"""
+        if argument:
+            self._send(replies.usage("RSET"))
+            return
+        await self._reset()
+        self._send(replies.OK)
+
+    async def smtp_HELP(self, argument: str) -> None:
+        """HELP"""
+        verb = VERBS.get(argument.upper().encode())
+        if verb is not None:
+            self._send(Reply(214, "2.0.0", f"Syntax: {verb.syntax}"))
+        else:
+            names = " ".join(sorted(name.decode() for name in VERBS))
+            self._send(Reply(214, "2.0.0", f"Commands: {names}\nPostmaster: <postmaster>"))
+
+    async def smtp_VRFY(self, argument: str) -> None:
+        """VRFY: never tells who exists (RFC 5321 section 7.3)."""
+        self._send(replies.CANNOT_VRFY if argument else replies.usage("VRFY address"))
+
+    async def smtp_EXPN(self, argument: str) -> None:
+        """EXPN"""
+        self._send(replies.NO_EXPN)
+
+    async def smtp_ETRN(self, argument: str) -> None:
+        """ETRN"""
+        self._send(replies.NO_ETRN)
+
+    async def smtp_STARTTLS(self, argument: str) -> None:
+        """STARTTLS (RFC 3207): once, outside a transaction; the session begins anew."""
+        context = self._entrance.tls_context()
+        if argument:
+            self._send(replies.usage("STARTTLS"))
+        elif self._is_tls:
+            self._send(replies.TLS_ACTIVE)
+        elif context is None:
+            self._send(replies.TLS_UNAVAILABLE)
+        elif self._transaction is not None:
+            self._send(replies.IN_TRANSACTION)
+        else:
+            await self._start_tls(context)
+            assert self.transport is not None
+            self._client.tls = tls_of(self.transport.get_extra_info("ssl_object"))
+            self._client.helo, self._client.extended, self._client.account = "", False, None
+
+    async def smtp_AUTH(self, argument: str) -> None:
+        """AUTH (RFC 4954)."""
+        refusal = self._cannot_authenticate()
+        if refusal is not None:
+            self._send(refusal)
+            return
+        name, _, initial = argument.partition(" ")
+        mechanism = auth.MECHANISMS.get(name.upper())
+        if mechanism is None:
+            self._send(replies.AUTH_MECHANISM if name else replies.usage("AUTH mechanism [initial-response]"))
+            return
+        try:
+            first = auth.decode_response(initial.strip().encode()) if initial else None
+            credentials = await self._converse(mechanism(first))
+        except auth.AuthSyntaxError:
+            self._send(replies.AUTH_SYNTAX)
+            return
+        except BareNewline:
+            self._bare_newline()
+            return
+        except LineTooLong:
+            self._send(replies.LINE_TOO_LONG)
+            return
+        reply = replies.AUTH_ABORTED
+        if credentials is not None:
+            reply = await self._handler.authenticate(self._client, credentials, name.upper())
+        self._send(reply)
+
+    def _cannot_authenticate(self) -> Reply | None:
+        if not self._client.extended:
+            return replies.SAY_HELLO
+        if self._client.account is not None:
+            return replies.ALREADY_AUTHENTICATED
+        if self._transaction is not None:
+            return replies.IN_TRANSACTION
+        if not self._handler.may_authenticate(self._client):
+            return replies.AUTH_NEEDS_TLS
+        return None
+
+    async def _converse(self, conversation: auth.Conversation) -> auth.Credentials | None:
+        """Challenges and responses to the end; None when the client gives up with "*"."""
+        try:
+            challenge = next(conversation)
+            while True:
+                self._replies.append(auth.encode_challenge(challenge))
+                line = await self._read_line(AUTH_LINE_LIMIT)
+                if line == b"*":
+                    return None
+                challenge = conversation.send(auth.decode_response(line))
+        except StopIteration as end:
+            credentials: auth.Credentials = end.value
+            return credentials
+
+    async def smtp_MAIL(self, argument: str) -> None:
+        """MAIL"""
+        if not self._client.helo:
+            self._send(replies.SAY_HELLO)
+            return
+        if self._transaction is not None:
+            self._send(replies.NESTED_MAIL)
+            return
+        try:
+            command = parse_mail(argument, extended=self._client.extended)
+        except CommandError as error:
+            self._send(self._bad("MAIL", error))
+            return
+        reply, self._transaction = await self._handler.mail(self._client, command)
+        self._send(reply)
+
+    async def smtp_RCPT(self, argument: str) -> None:
+        """RCPT"""
+        transaction = self._transaction
+        if transaction is None:
+            self._send(replies.NEED_MAIL)
+            return
+        try:
+            command = parse_rcpt(argument, extended=self._client.extended, smtputf8=transaction.smtputf8)
+        except CommandError as error:
+            self._send(self._bad("RCPT", error))
+            return
+        self._send(await self._handler.rcpt(transaction, command))
+
+    def _bad(self, stage: str, error: CommandError) -> Reply:
+        decision = Decision(replies.of_command_error(error), str(error), "refuse_bad_syntax")
+        return self._handler.refused(self._client, stage, decision)
+
+    async def smtp_DATA(self, argument: str) -> None:
+        """DATA: read in blocks until CRLF "." CRLF."""
+        transaction = self._transaction
+        refusal = transaction.cannot_send_data() if transaction is not None else replies.NEED_MAIL
+        if argument:
+            refusal = replies.usage("DATA")
+        if refusal is not None or transaction is None:
+            self._send(refusal or replies.NEED_MAIL)
+            return
+        self._send(replies.START_DATA)
+        incoming = transaction.begin_content()
+        reader = DataReader()
+        while not reader.done:
+            if not self._buffer:
+                await self._wait_for_data()
+            await self._keep(incoming, reader.feed(self._take()), reader.wire_size, transaction.size_limit)
+        self._buffer[:0] = reader.rest
+        await self._finish(transaction, reader.wire_size)
+
+    async def smtp_BDAT(self, argument: str) -> None:
+        """BDAT (RFC 3030): so many octets follow, whatever we answer."""
+        count, _, last = argument.partition(" ")
+        if not (count.isascii() and count.isdigit() and len(count) < 16 and last.upper() in ("", "LAST")):
+            # What follows cannot be told from commands.
+            self._send(replies.BDAT_SYNTAX)
+            self._is_closing = True
+            return
+        transaction = self._transaction
+        refusal = transaction.cannot_send_data() if transaction is not None else replies.NEED_MAIL
+        if refusal is not None or transaction is None:
+            await self._skip(int(count))
+            self._send(refusal or replies.NEED_MAIL)
+            return
+        incoming = transaction.incoming or transaction.begin_content()
+        self._chunks = chunks = self._chunks or ChunkReader()
+        await self._read_chunk(int(count), chunks, incoming, transaction.size_limit)
+        if last:
+            await self._keep(incoming, chunks.finish(), chunks.wire_size, transaction.size_limit)
+            await self._finish(transaction, chunks.wire_size)
+        else:
+            self._send(Reply(250, "2.0.0", f"Ok: {count} bytes"))
+
+    async def _read_chunk(self, left: int, chunks: ChunkReader, incoming: Incoming, limit: int) -> None:
+        while left:
+            if not self._buffer:
+                await self._wait_for_data()
+            block = self._take_at_most(left)
+            left -= len(block)
+            await self._keep(incoming, chunks.feed(block), chunks.wire_size, limit)
+
+    async def _skip(self, left: int) -> None:
+        while left:
+            if not self._buffer:
+                await self._wait_for_data()
+            left -= len(self._take_at_most(left))
+
+    async def _keep(self, incoming: Incoming, block: bytes, size: int, limit: int) -> None:
+        """Keep a block of content; what is beyond the limit is only swallowed (RFC 1870 section 6.3)."""
+        if limit and size > limit:
+            incoming.drop()
+        elif block and incoming.add(block):
+            await incoming.flush()
+
+    async def _finish(self, transaction: Transaction, size: int) -> None:
+        reply = await self._handler.finish(transaction, size)
+        self._transaction = self._chunks = None
+        if reply.is_positive:
+            self._errors = 0
+        self._send(reply)
+
+
+VERBS: dict[bytes, Verb] = {
+    b"HELO": Verb(SMTPProtocol.smtp_HELO, "HELO hostname", ends_group=True),
+    b"EHLO": Verb(SMTPProtocol.smtp_EHLO, "EHLO hostname", ends_group=True),
+    b"MAIL": Verb(SMTPProtocol.smtp_MAIL, "MAIL FROM:<address> [parameters]"),
+    b"RCPT": Verb(SMTPProtocol.smtp_RCPT, "RCPT TO:<address> [parameters]"),
+    b"DATA": Verb(SMTPProtocol.smtp_DATA, "DATA", ends_group=True),
+    b"BDAT": Verb(SMTPProtocol.smtp_BDAT, "BDAT count [LAST]"),
+    b"RSET": Verb(SMTPProtocol.smtp_RSET, "RSET"),
+    b"NOOP": Verb(SMTPProtocol.smtp_NOOP, "NOOP [text]", ends_group=True),
+    b"QUIT": Verb(SMTPProtocol.smtp_QUIT, "QUIT", ends_group=True),
+    b"VRFY": Verb(SMTPProtocol.smtp_VRFY, "VRFY address", ends_group=True),
+    b"EXPN": Verb(SMTPProtocol.smtp_EXPN, "EXPN list", ends_group=True),
+    b"ETRN": Verb(SMTPProtocol.smtp_ETRN, "ETRN domain", ends_group=True),
+    b"HELP": Verb(SMTPProtocol.smtp_HELP, "HELP [command]"),
+    b"AUTH": Verb(SMTPProtocol.smtp_AUTH, "AUTH mechanism [initial-response]", ends_group=True),
+    b"STARTTLS": Verb(SMTPProtocol.smtp_STARTTLS, "STARTTLS", ends_group=True),
+}
