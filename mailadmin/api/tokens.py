@@ -26,13 +26,19 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def new_text() -> tuple[str, str]:
+    """The text of a new token, and the hash to keep of it."""
+    text = PREFIX + secrets.token_urlsafe(32)
+    return text, hash_token(text)
+
+
 def create_token(name: str, scopes: Iterable[str], expires_at: datetime | None = None) -> tuple[ApiToken, str]:
     """A new token and, this once, its text. Raises ValidationError for an unknown scope, none, or a used name."""
     wanted = sorted(set(scopes))
     if unknown := unknown_scopes(wanted):
         raise ValidationError({"scopes": [f"There is no scope {scope!r}." for scope in unknown]})
-    text = PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(name=name, scopes=wanted, token_hash=hash_token(text), expires_at=expires_at)
+    text, token_hash = new_text()
+    token = ApiToken(name=name, scopes=wanted, token_hash=token_hash, expires_at=expires_at)
     token.full_clean()
     token.save()
     return token, text

@@ -32,6 +32,7 @@ from mailadmin.directory.forms import (
     SetPasswordForm,
     is_last_administrator,
 )
+from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.directory.quantities import format_bytes
 from mailcore.config.loader import load_snapshot
@@ -44,13 +45,7 @@ KIND_TONES = {"local": "success", "relay": "info", "alias": "warning"}
 
 def count_of(model: type[Account] | type[Alias]) -> Coalesce:
     """How many rows of `model` a domain has, as a subquery: two joins would multiply each other."""
-    rows = (
-        model.objects.filter(domain=OuterRef("pk"))
-        .order_by()
-        .values("domain")
-        .annotate(n=Count("pk"))
-        .values("n")
-    )
+    rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
 
 
@@ -75,11 +70,7 @@ class DomainAdmin(PanelAdmin):
     change_form_outer_after_template = "mailkeep/domain_after.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(account_count=count_of(Account), alias_count=count_of(Alias))
-        )
+        return super().get_queryset(request).annotate(account_count=count_of(Account), alias_count=count_of(Alias))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> tuple[str, ...]:
         return ("name",) if obj else ()
@@ -105,9 +96,7 @@ class DomainAdmin(PanelAdmin):
         services.save_domain(obj)
         made = obj.aliases.filter(is_system=True).exclude(address__in=known).values_list("address", flat=True)
         if made:
-            messages.info(
-                request, f"System aliases: {', '.join(made)} (RFC 2142). Change their targets under Aliases."
-            )
+            messages.info(request, f"System aliases: {', '.join(made)} (RFC 2142). Change their targets under Aliases.")
 
     def change_view(
         self,
@@ -116,9 +105,7 @@ class DomainAdmin(PanelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **self._about(object_id)}
-        )
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **self._about(object_id)})
 
     def _about(self, name: str) -> dict[str, Any]:
         domain = Domain.objects.filter(pk=name).first()
@@ -155,10 +142,9 @@ class AccountAdmin(PanelAdmin):
     list_select_related = ("usage",)
     actions_detail = ("set_password",)
     change_form_outer_after_template = "mailkeep/account_after.html"
+    delete_confirmation_template = "mailkeep/account_delete.html"
 
-    def get_form(
-        self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
+    def get_form(self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["form"] = AccountChangeForm if obj else AccountAddForm
         return super().get_form(request, obj, change, **kwargs)
 
@@ -202,11 +188,26 @@ class AccountAdmin(PanelAdmin):
             return False
         return super().has_delete_permission(request, obj)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Mailboxes, subscriptions and usage go with their account; they need no permission of their own."""
-        deleted, counts, _needed, protected = super().get_deleted_objects(objs, request)
-        own = [str(account) for account in objs if not self.has_delete_permission(request, account)]
-        return deleted, counts, set(), [*protected, *own]
+    def remove(self, request: HttpRequest, obj: Account) -> None:
+        """The messages go too, unless asked to stay: whoever gets the address next must not find them."""
+        if "keep_mail" not in request.POST:
+            remove_mail_after_commit(obj.address)
+        super().remove(request, obj)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Counts instead of a list of every message: a mailbox may hold a hundred thousand."""
+        accounts = list(objs)
+        shown = [f"{account}: {self._stored(account)}" for account in accounts]
+        kept = [str(account) for account in accounts if not self.has_delete_permission(request, account)]
+        return shown, {"accounts": len(accounts)}, set(), kept
+
+    def _stored(self, account: Account) -> str:
+        usage = getattr(account, "usage", None)
+        if usage is None or not usage.messages:
+            return "no messages"
+        return f"{usage.messages} messages ({format_bytes(usage.bytes)}) in its mailboxes, on disk too"
 
     def change_view(
         self,
@@ -291,9 +292,7 @@ def form_page(
 def _count_link(view: str, domain: Domain, count: int) -> SafeString | str:
     if not count:
         return "–"
-    return format_html(
-        '<a class="mk-link" href="{}?domain__name__exact={}">{}</a>', reverse(view), domain.name, count
-    )
+    return format_html('<a class="mk-link" href="{}?domain__name__exact={}">{}</a>', reverse(view), domain.name, count)
 
 
 def _aliases_to(account: Account) -> QuerySet[Alias]:

@@ -90,9 +90,7 @@ class Timeline:
     cut: bool = False
 
 
-def search(
-    conn: Connection, criteria: Criteria, *, cursor: str | None = None, limit: int = PAGE
-) -> TracePage:
+def search(conn: Connection, criteria: Criteria, *, cursor: str | None = None, limit: int = PAGE) -> TracePage:
     """The newest messages that meet the criteria. Raises ValueError (the field's name) and CursorInvalid."""
     statement, parameters = _search_statement(checked(criteria))
     after_at, after_id = read_cursor(cursor) if cursor else (None, None)

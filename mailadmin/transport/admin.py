@@ -78,9 +78,7 @@ class ServerSettingsAdmin(PanelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:transport_serversettings_change", args=[1]))
 
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -114,9 +112,7 @@ class MyNetworkAdmin(PanelAdmin):
         if obj.enabled and is_open_relay(obj.cidr):
             messages.warning(request, f"{obj.cidr} is trusted: this server is now an open relay for it.")
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         style = ServerSettings.objects.values_list("mynetworks_style", flat=True).first() or "host"
         known = set(MyNetwork.objects.values_list("cidr", flat=True))
         proposals = [
@@ -206,9 +202,7 @@ class RelayHostAdmin(PanelAdmin):
         server = ServerSettings.objects.get(pk=1)
         before = stored_values(server)
         if services.use_for_all_mail(relay_host, use=use):
-            record(
-                Actor.of_request(request), AuditEntry.Action.CHANGED, server, before, stored_values(server)
-            )
+            record(Actor.of_request(request), AuditEntry.Action.CHANGED, server, before, stored_values(server))
             where = str(relay_host) if use else "directly to the recipients' servers"
             messages.info(request, f"Outbound mail now goes {'to ' if use else ''}{where}.")
 

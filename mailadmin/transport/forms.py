@@ -209,18 +209,14 @@ class ServerSettingsForm(forms.ModelForm):
             try:
                 ipaddress.ip_address(part.strip("[]"))
             except ValueError:
-                raise ValidationError(
-                    f"“{part}” is not an address; write all, loopback-only or addresses."
-                ) from None
+                raise ValidationError(f"“{part}” is not an address; write all, loopback-only or addresses.") from None
         return ", ".join(part.strip("[]") for part in parts)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         shortest, longest = cleaned.get("minimal_backoff_time"), cleaned.get("maximal_backoff_time")
         if shortest and longest and longest < shortest:
-            self.add_error(
-                "maximal_backoff_time", "The longest pause must not be shorter than the first one."
-            )
+            self.add_error("maximal_backoff_time", "The longest pause must not be shorter than the first one.")
         return cleaned
 
 

@@ -57,9 +57,7 @@ def _split(text: str) -> tuple[str, str | None, bool]:
     if text.startswith("["):
         match = _BRACKETED.fullmatch(text)
         if match is None:
-            raise NotationError(
-                "The closing bracket is missing, or something stands between it and the port."
-            )
+            raise NotationError("The closing bracket is missing, or something stands between it and the port.")
         return match.group(1), match.group(2), False
     if text.count(":") > 1:
         try:
@@ -75,9 +73,7 @@ def _port(text: str) -> int:
     if text.lower() in SERVICES:
         return SERVICES[text.lower()]
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65535:
-        raise NotationError(
-            f"“{text}” is not a port: a number from 1 to 65535, or smtp, submission, submissions."
-        )
+        raise NotationError(f"“{text}” is not a port: a number from 1 to 65535, or smtp, submission, submissions.")
     return int(text)
 
 

@@ -1,0 +1,52 @@
+"""Filters for what the panel shows everywhere: sizes, ages, moments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from mailadmin.directory.quantities import format_bytes
+
+register = template.Library()
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """1536 -> 1.5 KB."""
+    return "" if value is None else format_bytes(int(value))
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """The two largest units: 93784 -> "1 d 2 h"."""
+    if seconds is None:
+        return ""
+    left = int(max(seconds, 0))
+    parts = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+@register.filter
+def age(moment: datetime | None) -> str:
+    """How long ago; for a moment to come, in how long."""
+    if moment is None:
+        return ""
+    seconds = (timezone.now() - moment).total_seconds()
+    return duration(seconds) if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A time element: UTC without scripts, the reader's own zone with them."""
+    if value is None:
+        return ""
+    utc = value.astimezone(timezone.get_default_timezone())
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), utc.strftime("%Y-%m-%d %H:%M:%S"))

@@ -1,0 +1,37 @@
+"""/admin/ the panel, /mail/ webmail, /api/v1/ REST, /healthz and /metrics for machines."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, include, path
+from django.views.generic import RedirectView
+
+from mailadmin.status import views as status
+from mailadmin.trace import views as trace
+from mailadmin.transport.route_test import route_test
+
+
+def pages() -> list[URLPattern]:
+    """The panel's pages that belong to no table; in the namespace of the admin, behind its login."""
+    wrap = admin.site.admin_view
+    return [
+        path("live/", wrap(status.dashboard_live), name="dashboard_live"),
+        path("route/", wrap(route_test), name="route_test"),
+        path("trace/", wrap(trace.search), name="trace_search"),
+        path("trace/message/<str:queue_id>/", wrap(trace.message), name="trace_message"),
+        path("trace/message/<str:queue_id>/events/", wrap(trace.message_events), name="trace_message_events"),
+        path("trace/session/<str:session_id>/", wrap(trace.session), name="trace_session"),
+    ]
+
+
+# unfold asks its site for these before its own addresses.
+admin.site.extra_urls = pages
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    path("mail/", include("mailadmin.webmail.urls")),
+    path("api/v1/", include("mailadmin.api.urls")),
+    path("healthz", status.healthz, name="healthz"),
+    path("metrics", status.metrics, name="metrics"),
+]
