@@ -84,7 +84,13 @@ def _supervise(configuration: Configuration, home: Home) -> int:
 def write_sendmail_file(configuration: Configuration) -> None:
     """Where bin/sendmail hands messages over. Every local user may read it: it says nothing secret."""
     host = client_host(configuration.listen_addresses[0]).strip("[]")
-    lines = [f"host={host}", f"port={configuration.ports['SMTP_PORT']}", f"domain={configuration.domain}"]
+    known = {
+        "host": host,
+        "port": configuration.ports["SMTP_PORT"],
+        "imaps": configuration.ports["IMAPS_PORT"],
+        "domain": configuration.domain,
+    }
+    lines = [f"{name}={value}" for name, value in known.items()]
     write_private(configuration.home / "sendmail.conf", "\n".join(lines) + "\n", mode=0o644)
 
 

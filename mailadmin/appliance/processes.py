@@ -79,6 +79,7 @@ def program_processes(configuration: Configuration) -> list[Process]:
     return [
         Process("worker", celery_command(configuration.queue_workers), Stage.WORKERS),
         Process("scheduler", (sys.executable, str(CODE / "manage.py"), "run_scheduler"), Stage.SCHEDULER),
+        Process("pickup", (sys.executable, "-m", "mailadmin.appliance.pickup"), Stage.SCHEDULER),
         *_each("smtpd", configuration.smtpd_workers, listeners),
         *_each("accessd", configuration.accessd_workers, listeners),
         *([_web(configuration)] if configuration.ports["WEB_PORT"] else []),
