@@ -8,6 +8,7 @@ worker would keep the port that its successor needs.
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from mailadmin.appliance.privilege import child_setup
 from mailadmin.appliance.processes import Process
 
 LONGEST_LINE = 1 << 16
+OUTPUT_WITHIN_S = 1.0
 
 
 class State(Enum):
@@ -99,48 +101,70 @@ class Child:
     async def _run_once(self) -> str:
         """One life. Returns how it ended, in words."""
         try:
-            running = await asyncio.create_subprocess_exec(
-                *self.process.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=dict(self._environment),
-                cwd=CODE if self.process.user is None else "/",
-                limit=LONGEST_LINE,
-                start_new_session=True,
-                preexec_fn=child_setup(self.process.stop_signal, self.process.user),
-            )
+            running = self._spawn()
         except OSError as error:
             return f"could not be started: {error}"
         self.pid, self.started_at = running.pid, time.time()
         self._set(State.RUNNING)
-        # A stop that came while the program was being started.
-        if self._stopping.is_set():
-            self.signal(self.process.stop_signal)
-        listening = asyncio.create_task(self._relay_output(running.stdout))
-        code = await running.wait()
+        relaying = asyncio.create_task(self._relay_output(running))
+        code = await ended(running)
         self.pid = None
+        # Before waiting for the end of its output: what is left of its group may hold the pipe open.
         _kill_group(running.pid)
         with suppress(TimeoutError):
-            await asyncio.wait_for(listening, 1.0)
+            await asyncio.wait_for(relaying, OUTPUT_WITHIN_S)
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
-    async def _relay_output(self, output: asyncio.StreamReader | None) -> None:
-        assert output is not None
-        while True:
-            try:
-                line = await output.readuntil(b"\n")
-            except asyncio.IncompleteReadError as rest:
-                line = rest.partial
-                if not line:
-                    return
-            except asyncio.LimitOverrunError as overrun:
-                line = await output.read(overrun.consumed)
-            self._console.relay(self.process.name, line.decode("utf-8", "replace").rstrip())
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """Started from the main thread, since the death signal comes when the thread that started a child ends."""
+        return subprocess.Popen(
+            self.process.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(self._environment),
+            cwd=CODE if self.process.user is None else "/",
+            start_new_session=True,
+            preexec_fn=child_setup(self.process.stop_signal, self.process.user),
+        )
+
+    async def _relay_output(self, running: subprocess.Popen[bytes]) -> None:
+        assert running.stdout is not None
+        reader = asyncio.StreamReader(limit=LONGEST_LINE)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, running.stdout)
+        try:
+            while line := await _next_line(reader):
+                self._console.relay(self.process.name, line.decode("utf-8", "replace").rstrip())
+        finally:
+            transport.close()
 
     def _set(self, state: State) -> None:
         self.state = state
         self._changed()
+
+
+async def ended(running: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a process itself, whoever still holds its pipes. Returns its exit code, or -signal."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = os.pidfd_open(running.pid)
+    try:
+        loop.add_reader(descriptor, over.set)
+        await over.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return running.wait()
+
+
+async def _next_line(reader: asyncio.StreamReader) -> bytes:
+    """A line, or a piece of one that is too long; empty at the end."""
+    try:
+        return await reader.readuntil(b"\n")
+    except asyncio.IncompleteReadError as rest:
+        return rest.partial
+    except asyncio.LimitOverrunError as overrun:
+        return await reader.read(overrun.consumed)
 
 
 def _kill_group(leader: int) -> None:

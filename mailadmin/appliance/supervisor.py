@@ -7,11 +7,12 @@ everything cleanly; a second one ends it at once. It does nothing while nothing 
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
 
-from mailadmin.appliance.child import Child, State
+from mailadmin.appliance.child import Child, State, ended
 from mailadmin.appliance.configuration import Configuration, program_environment
 from mailadmin.appliance.console import Console
 from mailadmin.appliance.embedded import EmbeddedPostgres, EmbeddedValkey, postgres_answers
@@ -105,16 +106,15 @@ class Supervisor:
         if await asyncio.to_thread(is_prepared, self._home, self.database_url):
             return
         self._console.say("Preparing the database and static files ...")
-        running = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(CODE / "manage.py"),
-            "prepare_appliance",
-            stdin=asyncio.subprocess.DEVNULL,
-            env=self._program_environment(),
+        running = subprocess.Popen(
+            [sys.executable, str(CODE / "manage.py"), "prepare_appliance"],
+            stdin=subprocess.DEVNULL,
+            env=dict(self._program_environment()),
             cwd=CODE,
+            start_new_session=True,
             preexec_fn=child_setup(signal.SIGTERM),
         )
-        if await running.wait() != 0:
+        if await ended(running) != 0:
             raise StartFailed("the database could not be prepared; the reason is above")
         await asyncio.to_thread(note_prepared, self._home, self.database_url)
 
