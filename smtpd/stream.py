@@ -69,6 +69,11 @@ class SMTPStream(SMTP):
         self._timer = self.loop.call_later(self._timeout_s, self._check_idle)
         self._handler_coroutine = self.loop.create_task(self._handle_client())
 
+    @property
+    def session_task(self) -> asyncio.Task[None] | None:
+        """The task that runs the session; it is done when the client has been said goodbye."""
+        return self._handler_coroutine
+
     def data_received(self, data: bytes) -> None:
         """Keep what came, and stop reading when it is too much."""
         self._buffer += data
