@@ -1,0 +1,228 @@
+"""One TCP connection: octets in and out, STARTTLS, back-pressure, time limits. The same for IMAP and POP3.
+
+A session reads with `read_some` and writes with `write` and `drain`. What a client sends while nobody reads is kept up
+to READ_LIMIT_BYTES and then left in the kernel; what a slow client does not take is kept up to WRITE_LIMIT_BYTES and
+then `drain` waits. An idle connection costs this object, its transport and the session's coroutine, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+READ_LIMIT_BYTES = 256 * 1024
+WRITE_LIMIT_BYTES = 512 * 1024
+HANDSHAKE_LIMIT_S = 30.0
+
+Serve = Callable[["Connection"], Coroutine[Any, Any, None]]
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection. `serve` is started as a task when it is made."""
+
+    __slots__ = (
+        "_blocked",
+        "_buffer",
+        "_buffered",
+        "_eof",
+        "_loop",
+        "_paused",
+        "_poked",
+        "_readable",
+        "_serve",
+        "_tls_context",
+        "_transport",
+        "_writable",
+        "farewell",
+        "idle_limit_s",
+        "last_active",
+        "on_closed",
+        "peer",
+        "task",
+        "tls",
+    )
+
+    def __init__(self, serve: Serve, tls_context: ssl.SSLContext | None, *, idle_limit_s: float) -> None:
+        self._serve = serve
+        self._tls_context = tls_context
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._eof = self._paused = self._blocked = self._poked = False
+        # Why the connection is ended from our side; "" while it is not.
+        self.farewell = ""
+        self._readable: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self.idle_limit_s = idle_limit_s
+        self.last_active = self._loop.time()
+        self.on_closed: Callable[[Connection], None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.peer = ""
+        self.tls = False
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there; with implicit TLS, after the handshake."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment]
+        address = transport.get_extra_info("peername")
+        self.peer = address[0] if address else ""
+        self.tls = transport.get_extra_info("sslcontext") is not None
+        self._transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)  # type: ignore[union-attr]
+        self.task = self._loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._serve(self)
+        finally:
+            self.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the client."""
+        self._buffer.append(data)
+        self._buffered += len(data)
+        if self._buffered >= READ_LIMIT_BYTES and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake_reader()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what it asked for before may still be answered. TLS knows no such state."""
+        self._eof = True
+        self._wake_reader()
+        return not self.tls
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """The connection is gone."""
+        self._eof = True
+        self._transport = None
+        self._wake_reader()
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_exception(ConnectionResetError("connection lost"))
+        if self.on_closed is not None:
+            self.on_closed(self)
+
+    def pause_writing(self) -> None:
+        """The client takes less than we write."""
+        self._blocked = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._blocked = False
+        self.last_active = self._loop.time()
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    # What sessions call.
+
+    @property
+    def at_eof(self) -> bool:
+        """Nothing is left to read and nothing will come."""
+        return (self._eof or bool(self.farewell)) and not self._buffer
+
+    @property
+    def may_start_tls(self) -> bool:
+        """Is there a certificate, and is the connection still in the clear?"""
+        return self._tls_context is not None and not self.tls
+
+    async def read_some(self) -> bytes:
+        """Whatever has arrived, at least one octet; b"" at the end of the connection."""
+        while not self._buffer and not self._eof and not self.farewell:
+            await self._wait_readable()
+        return self.take()
+
+    async def wait(self) -> None:
+        """Until something has arrived, the connection ends, or somebody calls `poke`."""
+        if not self._buffer and not self._eof and not self.farewell and not self._poked:
+            await self._wait_readable()
+        self._poked = False
+
+    def take(self) -> bytes:
+        """What has arrived, without waiting."""
+        if not self._buffer:
+            return b""
+        data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
+        self._buffer.clear()
+        self._buffered = 0
+        self.last_active = self._loop.time()
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def poke(self) -> None:
+        """Let `wait` return."""
+        self._poked = True
+        self._wake_reader()
+
+    def write(self, data: bytes) -> None:
+        """Send, now or when the client takes it. After the connection is lost nothing happens."""
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait while too much is unsent. Raises ConnectionResetError when the connection is lost."""
+        if self._transport is None:
+            raise ConnectionResetError("connection lost")
+        if self._blocked:
+            self._writable = self._loop.create_future()
+            try:
+                await self._writable
+            finally:
+                self._writable = None
+
+    async def start_tls(self) -> None:
+        """Begin TLS. Whatever was received before the handshake is discarded.
+
+        Write the positive answer and call this at once: reading stops first, so the client's first TLS record cannot
+        be mistaken for text. Raises OSError when there is no handshake.
+        """
+        if self._transport is None or self._tls_context is None:
+            raise ConnectionResetError("connection lost")
+        plain = self._transport
+        plain.pause_reading()
+        self._buffer.clear()
+        self._buffered = 0
+        try:
+            transport = await self._loop.start_tls(
+                plain, self, self._tls_context, server_side=True, ssl_handshake_timeout=HANDSHAKE_LIMIT_S
+            )
+        except (ssl.SSLError, TimeoutError) as error:
+            plain.abort()
+            raise ConnectionResetError("no TLS handshake") from error
+        if transport is None:
+            raise ConnectionResetError("connection lost during the TLS handshake")
+        transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)
+        self._transport = transport
+        self._paused = self._blocked = False
+        self.tls = True
+
+    def expire(self, farewell: str) -> None:
+        """Time is up: once the session has read what has arrived, it reads the end of the connection.
+
+        One that cannot even write is cut off.
+        """
+        if self._blocked and self._transport is not None:
+            self._transport.abort()
+        self.farewell = farewell
+        self._wake_reader()
+
+    def close(self) -> None:
+        """Send what was written, then end."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _wait_readable(self) -> None:
+        self._readable = self._loop.create_future()
+        try:
+            await self._readable
+        finally:
+            self._readable = None
+
+    def _wake_reader(self) -> None:
+        if self._readable is not None and not self._readable.done():
+            self._readable.set_result(None)

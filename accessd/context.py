@@ -1,0 +1,31 @@
+"""What every session of a process shares, made once in accessd.service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import redis
+
+from accessd.file_watch import FileWatch
+from accessd.notifications import Hub
+from mailcore.config.live import LiveConfig
+from mailcore.directory.authenticate import Authenticator
+from mailcore.directory.lookups import Directory
+from mailcore.maillog.record import Recorder
+from mailcore.offload import Offload
+from mailcore.store.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The services of one process. `redis` is for publishing from pool threads; event-loop code tells `hub`."""
+
+    offload: Offload
+    config: LiveConfig
+    authenticator: Authenticator
+    storage: Storage
+    redis: redis.Redis
+    recorder: Recorder
+    directory: Directory
+    hub: Hub
+    files: FileWatch

@@ -1,0 +1,101 @@
+"""THE TABLE: what each command's arguments are, in which states it may run, who runs it, and whether EXPUNGE may be
+told in its course (RFC 3501 sections 3, 6 and 7.4.1).
+
+"UID FETCH" and its like are commands of their own here: unlike FETCH, STORE and SEARCH they may report EXPUNGE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from accessd.imap import command as commands
+from accessd.imap.grammar import command_args as arguments
+from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments
+from accessd.imap.handlers.any_state import capability, identify, logout, noop
+from accessd.imap.handlers.append import append
+from accessd.imap.handlers.authenticate import authenticate, login
+from accessd.imap.handlers.close import close
+from accessd.imap.handlers.copy_move import copy_or_move
+from accessd.imap.handlers.create import create
+from accessd.imap.handlers.delete import delete
+from accessd.imap.handlers.enable import enable
+from accessd.imap.handlers.expunge import expunge
+from accessd.imap.handlers.fetch import fetch
+from accessd.imap.handlers.idle import idle
+from accessd.imap.handlers.list_ import list_, lsub
+from accessd.imap.handlers.namespace import namespace
+from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota
+from accessd.imap.handlers.rename import rename
+from accessd.imap.handlers.search import search
+from accessd.imap.handlers.select import select
+from accessd.imap.handlers.starttls import starttls
+from accessd.imap.handlers.status import status
+from accessd.imap.handlers.store import store
+from accessd.imap.handlers.subscribe import subscribe
+from accessd.imap.response import Response
+from accessd.imap.states import IN_ANY_STATE, IN_AUTHENTICATED, IN_NOT_AUTHENTICATED, IN_SELECTED, State
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+Handler = Callable[["ImapSession", Any], AsyncIterator[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command."""
+
+    arguments: ArgumentsParser
+    states: frozenset[State]
+    handler: Handler
+    expunge_allowed: bool = True
+    looks_at_files: bool = False
+    """Does it ask for news, so that the mailbox's folder is looked at too?"""
+
+
+COMMANDS: dict[str, Row] = {
+    "CAPABILITY": Row(no_arguments(commands.Capability()), IN_ANY_STATE, capability),
+    "NOOP": Row(no_arguments(commands.Noop()), IN_ANY_STATE, noop, looks_at_files=True),
+    "LOGOUT": Row(no_arguments(commands.Logout()), IN_ANY_STATE, logout),
+    "ID": Row(arguments.identify, IN_ANY_STATE, identify),
+    "STARTTLS": Row(no_arguments(commands.StartTls()), IN_NOT_AUTHENTICATED, starttls),
+    "LOGIN": Row(arguments.login, IN_NOT_AUTHENTICATED, login),
+    "AUTHENTICATE": Row(arguments.authenticate, IN_NOT_AUTHENTICATED, authenticate),
+    "ENABLE": Row(arguments.enable, IN_AUTHENTICATED, enable),
+    "SELECT": Row(arguments.select(read_only=False), IN_AUTHENTICATED, select),
+    "EXAMINE": Row(arguments.select(read_only=True), IN_AUTHENTICATED, select),
+    "CREATE": Row(arguments.create, IN_AUTHENTICATED, create),
+    "DELETE": Row(arguments.delete, IN_AUTHENTICATED, delete),
+    "RENAME": Row(arguments.rename, IN_AUTHENTICATED, rename),
+    "SUBSCRIBE": Row(arguments.subscribe(subscribed=True), IN_AUTHENTICATED, subscribe),
+    "UNSUBSCRIBE": Row(arguments.subscribe(subscribed=False), IN_AUTHENTICATED, subscribe),
+    "LIST": Row(arguments.list_, IN_AUTHENTICATED, list_),
+    "LSUB": Row(arguments.lsub, IN_AUTHENTICATED, lsub),
+    "NAMESPACE": Row(no_arguments(commands.Namespace()), IN_AUTHENTICATED, namespace),
+    "STATUS": Row(arguments.status, IN_AUTHENTICATED, status),
+    "APPEND": Row(arguments.append, IN_AUTHENTICATED, append),
+    "IDLE": Row(no_arguments(commands.Idle()), IN_AUTHENTICATED, idle),
+    "GETQUOTA": Row(arguments.get_quota, IN_AUTHENTICATED, get_quota),
+    "GETQUOTAROOT": Row(arguments.get_quota_root, IN_AUTHENTICATED, get_quota_root),
+    "SETQUOTA": Row(arguments.set_quota, IN_AUTHENTICATED, set_quota),
+    "CHECK": Row(no_arguments(commands.Check()), IN_SELECTED, noop, looks_at_files=True),
+    "CLOSE": Row(no_arguments(commands.Close(expunge=True)), IN_SELECTED, close),
+    "UNSELECT": Row(no_arguments(commands.Close(expunge=False)), IN_SELECTED, close),
+    "EXPUNGE": Row(no_arguments(commands.Expunge()), IN_SELECTED, expunge),
+    "UID EXPUNGE": Row(arguments.uid_expunge, IN_SELECTED, expunge),
+    "SEARCH": Row(arguments.search(by_uid=False), IN_SELECTED, search, expunge_allowed=False),
+    "UID SEARCH": Row(arguments.search(by_uid=True), IN_SELECTED, search),
+    "FETCH": Row(arguments.fetch(by_uid=False), IN_SELECTED, fetch, expunge_allowed=False),
+    "UID FETCH": Row(arguments.fetch(by_uid=True), IN_SELECTED, fetch),
+    "STORE": Row(arguments.store(by_uid=False), IN_SELECTED, store, expunge_allowed=False),
+    "UID STORE": Row(arguments.store(by_uid=True), IN_SELECTED, store),
+    "COPY": Row(arguments.copy(by_uid=False, move=False), IN_SELECTED, copy_or_move),
+    "UID COPY": Row(arguments.copy(by_uid=True, move=False), IN_SELECTED, copy_or_move),
+    "MOVE": Row(arguments.copy(by_uid=False, move=True), IN_SELECTED, copy_or_move),
+    "UID MOVE": Row(arguments.copy(by_uid=True, move=True), IN_SELECTED, copy_or_move),
+}
+
+APPEND = COMMANDS["APPEND"]
+PARSERS: dict[str, ArgumentsParser] = {name: row.arguments for name, row in COMMANDS.items()}

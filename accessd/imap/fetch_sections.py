@@ -1,0 +1,115 @@
+"""FETCH items that need the message itself: BODY[...] and the RFC822 items.
+
+How much of a message is read depends on what is asked for: for header sections its beginning, for others all of it;
+large messages are not read into memory but sent from their file, a block at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from accessd.imap.grammar.fetch_att import BodyItem
+from mailcore.message.headers import header_end
+from mailcore.message.section import Section, cut, header_fields, locate
+from mailcore.message.structure import Part, parse_structure
+from mailcore.store.base import StoredMessage
+
+HEAD_BYTES = 8192
+LARGE_BYTES = 1024 * 1024
+"""From this size on a message is sent from its file."""
+BLOCK_BYTES = 256 * 1024
+
+_WHOLE = Section()
+
+
+def only_headers(items: Sequence[BodyItem]) -> bool:
+    """Is the beginning of the message enough?"""
+    return all(not item.section.path and item.section.kind.startswith("HEADER") for item in items)
+
+
+def only_whole(items: Sequence[BodyItem]) -> bool:
+    """Is the message wanted as it is?"""
+    return all(item.section == _WHOLE and item.partial is None for item in items)
+
+
+def read_head(message: StoredMessage) -> bytes:
+    """The header section of a message with its empty line, read without the body."""
+    size = HEAD_BYTES
+    while True:
+        data = message.read_range(0, size)
+        end = header_end(data)
+        if end < len(data) or len(data) < size:
+            return data[:end]
+        size *= 4
+
+
+def write_sections(data: bytes, items: Sequence[BodyItem]) -> bytes:
+    """`BODY[...] {n}...` for each item, cut out of `data`: the message, or its header if that is enough."""
+    structure = parse_structure(data) if any(item.section.path for item in items) else None
+    return b" ".join([_write(data, structure, item) for item in items])
+
+
+def _write(data: bytes, structure: Part | None, item: BodyItem) -> bytes:
+    value = data if item.section == _WHOLE else cut(data, structure, item.section)
+    if value is None:
+        return item.label + b" NIL"
+    if item.partial is not None:
+        start, length = item.partial
+        value = value[start : start + length]
+    return b"%b {%d}\r\n%b" % (item.label, len(value), value)
+
+
+def write_large(message: StoredMessage, structure: Part | None, items: Sequence[BodyItem]) -> Iterator[bytes]:
+    """The same from an open file, in pieces. `structure` is needed for sections with part numbers."""
+    for number, item in enumerate(items):
+        if number:
+            yield b" "
+        yield from _write_large(message, structure, item)
+
+
+def _write_large(message: StoredMessage, structure: Part | None, item: BodyItem) -> Iterator[bytes]:
+    found = _range_of(message, structure, item.section)
+    if found is None:
+        yield item.label + b" NIL"
+        return
+    start, end = found
+    if item.section.kind.startswith("HEADER"):
+        yield _header(message.read_range(start, end - start), item)
+        return
+    if item.partial is not None:
+        start = min(end, start + item.partial[0])
+        end = min(end, start + item.partial[1])
+    yield b"%b {%d}\r\n" % (item.label, end - start)
+    yield from _blocks(message, start, end)
+
+
+def _range_of(message: StoredMessage, structure: Part | None, section: Section) -> tuple[int, int] | None:
+    if section.path:
+        assert structure is not None
+        return locate(structure, section)
+    if section.kind == "":
+        return 0, message.wire_size
+    body_start = len(read_head(message))
+    return (body_start, message.wire_size) if section.kind == "TEXT" else (0, body_start)
+
+
+def _header(block: bytes, item: BodyItem) -> bytes:
+    if item.section.fields:
+        block = header_fields(block, item.section.fields, negate=item.section.kind.endswith(".NOT"))
+    if item.partial is not None:
+        block = block[item.partial[0] : item.partial[0] + item.partial[1]]
+    return b"%b {%d}\r\n%b" % (item.label, len(block), block)
+
+
+def _blocks(message: StoredMessage, start: int, end: int) -> Iterator[bytes]:
+    """The octets from `start` to `end`, never more and never fewer."""
+    position = 0
+    for chunk in message.chunks(BLOCK_BYTES):
+        if position >= end:
+            return
+        piece = chunk[max(0, start - position) : end - position]
+        position += len(chunk)
+        if piece:
+            yield piece
+    if position < end:
+        raise ConnectionAbortedError("a message became shorter while it was sent")

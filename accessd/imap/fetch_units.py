@@ -1,0 +1,193 @@
+"""The blocking halves of FETCH: units of work over a connection that return octets ready to send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from accessd.imap.fetch_fields import CACHED, FieldWriter, Row
+from accessd.imap.fetch_sections import LARGE_BYTES, only_headers, only_whole, read_head, write_sections
+from accessd.imap.grammar.fetch_att import BodyItem, Field
+from accessd.imap.selected import View
+from mailcore.errors import MessageGone
+from mailcore.identity import AccountRef
+from mailcore.index.index import message_rows
+from mailcore.index.records import FlagChange, FlagMode, FlagRow, MessageRow
+from mailcore.mailbox import mailbox as mailboxes
+from mailcore.message.flags import SEEN, Flags
+from mailcore.store.base import MessageStore, StoredMessage
+from mailcore.store.storage import Storage
+
+READ_AT_ONCE_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one FETCH asks for."""
+
+    view: View
+    fields: tuple[Field, ...]
+    sections: tuple[BodyItem, ...]
+    writer: FieldWriter
+    sets_seen: bool
+    changed_since: int | None
+
+    @property
+    def needs_cache(self) -> bool:
+        """Are ENVELOPE or structure wanted?"""
+        return not CACHED.isdisjoint(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a unit has done: responses, how many of the UIDs it was given are dealt with, how many were gone."""
+
+    data: bytes
+    done: int
+    gone: int = 0
+    seen: Sequence[FlagRow] = ()
+    """Messages that have been given \\Seen."""
+    large: Located | None = None
+    """The next message, when it is one to be sent from its file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A message, what is written of its row, and where it is."""
+
+    uid: int
+    store_key: str
+    flags: Flags
+    number: int
+    fields: bytes
+
+
+def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Plan, uids: Sequence[int]) -> Fetched:
+    """Responses from index rows only."""
+    view = plan.view
+    rows: Sequence[Row]
+    if plan.needs_cache:
+        rows = mailboxes.cached_rows(conn, storage, account, view.record, uids)
+    else:
+        rows = mailboxes.rows(conn, view.record.id, uids)
+    gone = len(uids) - len(rows)
+    if plan.changed_since is not None:
+        since = plan.changed_since
+        rows = [row for row in rows if row.modseq > since]
+    return Fetched(plan.writer.responses(_numbered(view, rows)), len(uids), gone)
+
+
+def _numbered(view: View, rows: Sequence[Row]) -> list[tuple[int, Row]]:
+    """Rows with their sequence numbers; neighbours need no look-up."""
+    if not rows:
+        return []
+    first, last = view.sequence_number(rows[0].uid), view.sequence_number(rows[-1].uid)
+    if last - first + 1 == len(rows):
+        return list(enumerate(rows, first))
+    return [(view.sequence_number(row.uid), row) for row in rows]
+
+
+def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan: Plan, uids: Sequence[int]) -> Fetched:
+    """Responses that need message files: of as many of `uids` as fit into one block of memory, at least one.
+
+    Stops in front of a large message, which is for the caller to send piece by piece.
+    """
+    view = plan.view
+    messages = {row.uid: row for row in message_rows(conn, view.record.id, uids)}
+    seen: Sequence[FlagRow] = ()
+    chosen = _within_budget(plan, uids, messages)
+    if plan.sets_seen and not view.read_only:
+        seen = _set_seen(conn, storage, account, view, [messages[uid] for uid in chosen if uid in messages])
+        messages |= {row.uid: _with_flags(messages[row.uid], row) for row in seen}
+    rows = _rows(conn, storage, account, plan, [messages[uid] for uid in chosen if uid in messages])
+    changed = {row.uid for row in seen}
+    store = storage.store(account)
+    parts: list[bytes] = []
+    gone = 0
+    for done, uid in enumerate(chosen):
+        row = rows.get(uid)
+        if row is None:
+            gone += 1
+            continue
+        if plan.changed_since is not None and row.modseq <= plan.changed_since:
+            continue
+        located = _locate(plan, messages[uid], row, told=uid in changed)
+        if row.size >= LARGE_BYTES and not only_headers(plan.sections):
+            return Fetched(b"".join(parts), done, gone, seen, located)
+        try:
+            parts += _read(store, view, located, plan.sections)
+        except MessageGone:
+            gone += 1
+    return Fetched(b"".join(parts), len(chosen), gone, seen)
+
+
+def _within_budget(plan: Plan, uids: Sequence[int], messages: dict[int, MessageRow]) -> Sequence[int]:
+    if only_headers(plan.sections):
+        return uids
+    total = 0
+    for count, uid in enumerate(uids):
+        size = messages[uid].size if uid in messages else 0
+        if size >= LARGE_BYTES:
+            return uids[: max(count, 1)]
+        total += size
+        if count and total > READ_AT_ONCE_BYTES:
+            return uids[:count]
+    return uids
+
+
+def _set_seen(
+    conn: Connection, storage: Storage, account: AccountRef, view: View, messages: Sequence[MessageRow]
+) -> Sequence[FlagRow]:
+    unseen = [row.uid for row in messages if not row.flags & SEEN]
+    if not unseen:
+        return ()
+    change = FlagChange(FlagMode.ADD, Flags(SEEN))
+    return mailboxes.set_flags(conn, storage, account, view.record, unseen, change).rows
+
+
+def _with_flags(message: MessageRow, row: FlagRow) -> MessageRow:
+    return message._replace(flags=row.flags, keywords=row.keywords, modseq=row.modseq)
+
+
+def _rows(
+    conn: Connection, storage: Storage, account: AccountRef, plan: Plan, messages: Sequence[MessageRow]
+) -> dict[int, Row]:
+    if plan.needs_cache:
+        uids = [message.uid for message in messages]
+        return {row.uid: row for row in mailboxes.cached_rows(conn, storage, account, plan.view.record, uids)}
+    return {
+        row.uid: FlagRow(row.uid, row.modseq, row.flags, row.keywords, row.size, row.internal_date) for row in messages
+    }
+
+
+def _locate(plan: Plan, message: MessageRow, row: Row, *, told: bool) -> Located:
+    """`told`: the message was given \\Seen by this command, and the client must hear it."""
+    fields = plan.writer(row)
+    if told and Field.FLAGS not in plan.fields:
+        flags = b"FLAGS (%b)" % plan.view.flags_text(FlagRow(*row[:6]))
+        fields = b"%b %b" % (fields, flags) if fields else flags
+    return Located(row.uid, message.store_key, message.as_flags(), plan.view.sequence_number(row.uid), fields)
+
+
+def _read(store: MessageStore, view: View, located: Located, items: tuple[BodyItem, ...]) -> list[bytes]:
+    with open_located(store, view, located) as message:
+        if only_headers(items):
+            sections = write_sections(read_head(message), items)
+        elif only_whole(items):
+            data = message.read()
+            return [opening(located), b"%b {%d}\r\n" % (items[0].label, len(data)), data, b")\r\n"]
+        else:
+            sections = write_sections(message.read(), items)
+    return [opening(located), sections, b")\r\n"]
+
+
+def open_located(store: MessageStore, view: View, located: Located) -> StoredMessage:
+    """Open the message for reading. Raises MessageGone."""
+    return store.open(view.record.name, located.store_key, located.flags)
+
+
+def opening(located: Located) -> bytes:
+    """The response up to its sections."""
+    return b"* %d FETCH (%b" % (located.number, located.fields + b" " if located.fields else b"")

@@ -1,0 +1,37 @@
+"""CAPABILITY, NOOP, CHECK, LOGOUT, ID."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap import response
+from accessd.imap.command import Capability, Check, Identify, Logout, Noop
+from accessd.imap.response import Response
+from accessd.imap.states import State
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def capability(session: ImapSession, command: Capability) -> AsyncIterator[Response]:
+    """CAPABILITY (RFC 3501 section 6.1.1)."""
+    yield response.untagged(session.capabilities())
+
+
+async def noop(session: ImapSession, command: Noop | Check) -> AsyncIterator[Response]:
+    """NOOP and CHECK (RFC 3501 sections 6.1.2 and 6.4.1): the session tells the news of a selected mailbox."""
+    return
+    yield b""  # this makes it a generator of nothing
+
+
+async def logout(session: ImapSession, command: Logout) -> AsyncIterator[Response]:
+    """LOGOUT (RFC 3501 section 6.1.3)."""
+    session.deselect()
+    session.enter(State.LOGOUT)
+    yield response.bye("Logging out")
+
+
+async def identify(session: ImapSession, command: Identify) -> AsyncIterator[Response]:
+    """ID (RFC 2971): says what it is, not which version; what the client says of itself is not kept."""
+    yield response.untagged(b'ID ("name" "Mailkeep")')

@@ -1,0 +1,24 @@
+"""CLOSE and UNSELECT (RFC 3501 section 6.4.2, RFC 3691)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap.command import Close
+from accessd.imap.response import Completion, Response
+from mailcore.mailbox import mailbox as mailboxes
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def close(session: ImapSession, command: Close) -> AsyncIterator[Response]:
+    """CLOSE expunges without a word, unless the mailbox is read-only; UNSELECT only leaves."""
+    view = session.selected
+    if command.expunge and not view.read_only:
+        gone = await session.context.offload(mailboxes.expunge, session.storage, session.owner, view.record)
+        if gone:
+            session.announce([view.record.id])
+    session.deselect()
+    yield Completion()

@@ -1,0 +1,76 @@
+"""COPY and MOVE (RFC 3501 section 6.4.7, RFC 6851), with COPYUID (RFC 4315 section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+
+from psycopg import Connection
+
+from accessd.imap import response
+from accessd.imap.command import Copy
+from accessd.imap.errors import TRY_CREATE
+from accessd.imap.response import Completion, Response
+from mailcore.errors import MailboxNotFound
+from mailcore.identity import AccountRef
+from mailcore.index.records import CopiedUids, MailboxRecord
+from mailcore.mailbox import mailbox as mailboxes
+from mailcore.mailbox.account import get_mailbox
+from mailcore.store.storage import Storage
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def copy_or_move(session: ImapSession, command: Copy) -> AsyncIterator[Response]:
+    """MOVE tells the new UIDs before the EXPUNGEs, which the session writes."""
+    view = session.selected
+    if command.move and view.read_only:
+        yield Completion("NO", text="Mailbox is read-only")
+        return
+    uids = list(view.select(command.sequence_set, by_uid=command.by_uid))
+    if not uids:
+        yield Completion(text="Nothing to do")
+        return
+    try:
+        target_id, copied = await session.context.offload(
+            _transfer, session.storage, session.owner, view.record, uids, command.mailbox, move=command.move
+        )
+    except MailboxNotFound:
+        yield TRY_CREATE
+        return
+    _spread(session, target_id, copied, moved=command.move)
+    if not copied.source:
+        yield Completion("NO", b"EXPUNGEISSUED", "The messages no longer exist")
+        return
+    code = b"COPYUID " + response.uid_sets(copied.uidvalidity, copied.source, copied.target)
+    if command.move:
+        yield response.ok("Moved", code)
+        code = b""
+    yield Completion(code=code)
+
+
+def _transfer(
+    conn: Connection,
+    storage: Storage,
+    account: AccountRef,
+    source: MailboxRecord,
+    uids: Sequence[int],
+    target_name: str,
+    *,
+    move: bool,
+) -> tuple[int, CopiedUids]:
+    target = get_mailbox(conn, account, target_name)
+    transfer = mailboxes.move if move else mailboxes.copy
+    return target.id, transfer(conn, storage, account, source, uids, target_name)
+
+
+def _spread(session: ImapSession, target_id: int, copied: CopiedUids, *, moved: bool) -> None:
+    view = session.selected
+    changed = {target_id}
+    if moved:
+        view.take_expunged(copied.source)
+        changed.add(view.record.id)
+    session.announce(changed)
+    if target_id == view.record.id:
+        session.notify()

@@ -1,0 +1,22 @@
+"""ENABLE (RFC 5161)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap import response
+from accessd.imap.command import Enable
+from accessd.imap.response import Response
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def enable(session: ImapSession, command: Enable) -> AsyncIterator[Response]:
+    """Only CONDSTORE can be enabled; other names are passed over, as the RFC asks."""
+    enabled = b""
+    if "CONDSTORE" in command.names:
+        session.condstore = True
+        enabled = b" CONDSTORE"
+    yield response.untagged(b"ENABLED" + enabled)

@@ -1,0 +1,103 @@
+"""FETCH and UID FETCH (RFC 3501 section 6.4.5), with CHANGEDSINCE (RFC 7162 section 3.1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from accessd.imap.command import Fetch
+from accessd.imap.fetch_fields import FieldWriter
+from accessd.imap.fetch_sections import write_large
+from accessd.imap.fetch_units import Fetched, Located, Plan, fetch_rows, fetch_sections, open_located, opening
+from accessd.imap.grammar.fetch_att import BodyItem, Field
+from accessd.imap.response import Completion, Response
+from mailcore.errors import MessageGone
+from mailcore.message.structure import Part, parse_structure
+from mailcore.store.base import StoredMessage
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+ROWS_AT_ONCE = 2000
+FILES_AT_ONCE = 256
+
+
+async def fetch(session: ImapSession, command: Fetch) -> AsyncIterator[Response]:
+    """Some hundred messages at a time, written while the client takes them."""
+    plan = _plan(session, command)
+    uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
+    if command.changed_since is not None or Field.MODSEQ in plan.fields:
+        session.condstore = True
+    at_once = FILES_AT_ONCE if plan.sections else ROWS_AT_ONCE
+    unit = fetch_sections if plan.sections else fetch_rows
+    gone = position = 0
+    while position < len(uids):
+        batch = uids[position : position + at_once]
+        fetched = await session.context.offload(unit, session.storage, session.owner, plan, batch)
+        _spread_seen(session, fetched)
+        yield fetched.data
+        position += fetched.done
+        gone += fetched.gone
+        if fetched.large is not None:
+            position += 1
+            async for piece in _large(session, plan, fetched.large):
+                yield piece
+    if gone:
+        session.notify()
+        yield Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
+
+
+def _plan(session: ImapSession, command: Fetch) -> Plan:
+    view = session.selected
+    fields = [item for item in command.items if isinstance(item, Field)]
+    sections = tuple(item for item in command.items if isinstance(item, BodyItem))
+    if command.by_uid and Field.UID not in fields:
+        fields.insert(0, Field.UID)
+    if command.changed_since is not None and Field.MODSEQ not in fields:
+        fields.append(Field.MODSEQ)
+    return Plan(
+        view,
+        tuple(fields),
+        sections,
+        FieldWriter(fields, first_recent_uid=view.first_recent_uid),
+        sets_seen=any(not item.peek for item in sections),
+        changed_since=command.changed_since,
+    )
+
+
+def _spread_seen(session: ImapSession, fetched: Fetched) -> None:
+    if fetched.seen:
+        session.selected.take_own(fetched.seen)
+        session.announce([session.selected.record.id])
+
+
+async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncIterator[bytes]:
+    """A message too large for memory, block by block from its file."""
+    offload = session.context.offload
+    store = session.storage.store(session.owner)
+    try:
+        message = await offload.plain(open_located, store, plan.view, located)
+    except MessageGone:
+        session.notify()
+        return
+    try:
+        structure = await _structure(session, plan, located, message)
+        blocks = write_large(message, structure, plan.sections)
+        yield opening(located)
+        while (block := await offload.plain(partial(next, blocks, None))) is not None:
+            yield block
+        yield b")\r\n"
+    finally:
+        message.close()
+
+
+async def _structure(session: ImapSession, plan: Plan, located: Located, message: StoredMessage) -> Part | None:
+    """Clients read large parts in many small pieces: the structure of the last such message is kept."""
+    if not any(item.section.path for item in plan.sections):
+        return None
+    key = (plan.view.record.id, located.uid)
+    if session.last_structure is None or session.last_structure[0] != key:
+        structure = await session.context.offload.plain(lambda: parse_structure(message.read()))
+        session.last_structure = (key, structure)
+    return session.last_structure[1]

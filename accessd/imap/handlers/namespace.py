@@ -1,0 +1,18 @@
+"""NAMESPACE (RFC 2342): one personal namespace, nobody else's, nothing shared."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap import response
+from accessd.imap.command import Namespace
+from accessd.imap.response import Response
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def namespace(session: ImapSession, command: Namespace) -> AsyncIterator[Response]:
+    """NAMESPACE."""
+    yield response.untagged(b'NAMESPACE (("" "/")) NIL NIL')

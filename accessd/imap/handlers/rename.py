@@ -1,0 +1,33 @@
+"""RENAME (RFC 3501 section 6.3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from psycopg import Connection
+
+from accessd.imap.command import Rename
+from accessd.imap.grammar.mailbox_name import INBOX
+from accessd.imap.response import Completion, Response
+from mailcore.identity import AccountRef
+from mailcore.mailbox.account import get_mailbox, rename_mailbox
+from mailcore.store.storage import Storage
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def rename(session: ImapSession, command: Rename) -> AsyncIterator[Response]:
+    """INBOX stays and loses its messages to the new name; sessions that have it selected see them go."""
+    renamed = await session.context.offload(_rename, session.storage, session.owner, command.old, command.new)
+    session.announce([renamed])
+    if command.old == INBOX and session.view is not None and session.view.record.id == renamed:
+        session.notify()
+    yield Completion()
+
+
+def _rename(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> int:
+    mailbox_id = get_mailbox(conn, account, old).id
+    rename_mailbox(conn, storage, account, old, new)
+    return mailbox_id

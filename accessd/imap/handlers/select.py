@@ -1,0 +1,47 @@
+"""SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2, CONDSTORE of RFC 7162 section 3.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap import response
+from accessd.imap.command import Select
+from accessd.imap.response import Completion, Response
+from accessd.imap.selected import View
+from mailcore.mailbox import mailbox as mailboxes
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def select(session: ImapSession, command: Select) -> AsyncIterator[Response]:
+    """The mailbox selected before is left first, even if this one cannot be selected."""
+    if session.view is not None:
+        session.deselect()
+        if session.condstore:
+            yield response.ok("Previous mailbox is closed", b"CLOSED")
+    if command.condstore:
+        session.condstore = True
+    opened = await session.context.offload(
+        mailboxes.open_mailbox, session.storage, session.owner, command.mailbox, read_only=command.read_only
+    )
+    view = View(opened, read_only=command.read_only)
+    session.select(view)
+    yield b"".join(_describe(view, opened.first_unseen_uid))
+    yield Completion(code=b"READ-ONLY" if command.read_only else b"READ-WRITE")
+
+
+def _describe(view: View, first_unseen_uid: int | None) -> list[bytes]:
+    lines = [
+        view.flags_line(),
+        view.permanent_flags_line(),
+        response.exists(len(view)),
+        response.recent(view.recent),
+        response.ok("UIDs valid", b"UIDVALIDITY %d" % view.record.uidvalidity),
+        response.ok("Predicted next UID", b"UIDNEXT %d" % view.uidnext),
+        response.ok("Highest", b"HIGHESTMODSEQ %d" % max(view.modseq, 1)),
+    ]
+    if first_unseen_uid is not None and view.has(first_unseen_uid):
+        lines.append(response.ok("First unseen", b"UNSEEN %d" % view.sequence_number(first_unseen_uid)))
+    return lines

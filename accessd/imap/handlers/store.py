@@ -1,0 +1,73 @@
+"""STORE and UID STORE (RFC 3501 section 6.4.6), with UNCHANGEDSINCE (RFC 7162 section 3.1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap.command import Store
+from accessd.imap.grammar.sequence_set import format_numbers
+from accessd.imap.response import Completion, Response
+from mailcore.index.records import FlagChange, FlagResult
+from mailcore.mailbox import mailbox as mailboxes
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def store(session: ImapSession, command: Store) -> AsyncIterator[Response]:
+    """Answers with the new flags, or with .SILENT and CONDSTORE only with the new modseq."""
+    view = session.selected
+    if view.read_only:
+        yield Completion("NO", text="Mailbox is read-only")
+        return
+    if command.unchanged_since is not None:
+        session.condstore = True
+    uids = list(view.select(command.sequence_set, by_uid=command.by_uid))
+    if not uids:
+        yield Completion()
+        return
+    result = await session.context.offload(
+        mailboxes.set_flags,
+        session.storage,
+        session.owner,
+        view.record,
+        uids,
+        FlagChange(command.mode, command.flags),
+        command.unchanged_since,
+    )
+    session.announce([view.record.id])
+    told = _responses(session, command, result)
+    if told:
+        yield b"".join(told)
+    view.take_own(result.rows)
+    yield _completion(session, command, result, asked=len(uids))
+
+
+def _responses(session: ImapSession, command: Store, result: FlagResult) -> list[bytes]:
+    view = session.selected
+    told = view.learn_keywords(keyword for row in result.rows for keyword in row.keywords)
+    if not command.silent:
+        told += [
+            view.flags_response(row, with_uid=command.by_uid, with_modseq=session.condstore)
+            for row in result.rows
+            if view.has(row.uid)
+        ]
+    elif session.condstore:
+        told += [
+            b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (view.sequence_number(row.uid), row.uid, row.modseq)
+            for row in result.rows
+            if view.has(row.uid)
+        ]
+    return told
+
+
+def _completion(session: ImapSession, command: Store, result: FlagResult, *, asked: int) -> Completion:
+    view = session.selected
+    if result.modified:
+        numbers = result.modified if command.by_uid else [view.sequence_number(uid) for uid in result.modified]
+        return Completion(code=b"MODIFIED " + format_numbers(sorted(numbers)), text="Conditional STORE failed")
+    if len(result.rows) < asked:
+        session.notify()
+        return Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
+    return Completion()

@@ -1,0 +1,20 @@
+"""SUBSCRIBE and UNSUBSCRIBE (RFC 3501 sections 6.3.6 and 6.3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from accessd.imap.command import Subscribe
+from accessd.imap.response import Completion, Response
+from mailcore.mailbox.account import set_subscribed
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+async def subscribe(session: ImapSession, command: Subscribe) -> AsyncIterator[Response]:
+    """The mailbox need not exist."""
+    name = command.mailbox.rstrip("/") or command.mailbox
+    await session.context.offload(set_subscribed, session.owner, name, command.subscribed)
+    yield Completion()

@@ -1,0 +1,186 @@
+"""A selected mailbox as one client sees it: which sequence number is which UID, and what it has still to be told.
+
+A client's numbers change only when it is told so, and EXPUNGE may not be told inside FETCH, STORE and SEARCH
+(RFC 3501 section 7.4.1). So changes are collected with `take` and written with `flush`; between the two the numbers
+stand still. UIDs are kept in an array, four octets a message. Sans-IO.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
+
+from accessd.imap import response
+from accessd.imap.grammar.flags import format_flags
+from accessd.imap.grammar.sequence_set import SequenceSet
+from accessd.imap.grammar.tokens import BadSyntax
+from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
+
+
+class View:
+    """What SELECT showed, kept up to date."""
+
+    __slots__ = (
+        "_expunged",
+        "_flags",
+        "_told",
+        "_uids",
+        "first_recent_uid",
+        "keywords",
+        "modseq",
+        "read_only",
+        "record",
+        "uidnext",
+    )
+
+    def __init__(self, opened: OpenMailbox, *, read_only: bool) -> None:
+        self.record: MailboxRecord = opened.record
+        self.read_only = read_only
+        self.first_recent_uid = opened.first_recent_uid
+        self.modseq = opened.record.highestmodseq
+        self.uidnext = opened.record.uidnext
+        self.keywords = set(opened.keywords)
+        self._uids = array("I", opened.uids)
+        self._told = len(self._uids)
+        self._expunged: set[int] = set()
+        self._flags: dict[int, FlagRow] = {}
+
+    # Numbers.
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    @property
+    def uids(self) -> Sequence[int]:
+        """All UIDs, in order."""
+        return self._uids
+
+    @property
+    def recent(self) -> int:
+        """How many messages are \\Recent in this session."""
+        return len(self._uids) - bisect_left(self._uids, self.first_recent_uid)
+
+    def sequence_number(self, uid: int) -> int:
+        """The number of a message that is in the view."""
+        return bisect_left(self._uids, uid) + 1
+
+    def has(self, uid: int) -> bool:
+        """Is the message in the view?"""
+        index = bisect_left(self._uids, uid)
+        return index < len(self._uids) and self._uids[index] == uid
+
+    def select(self, wanted: SequenceSet, *, by_uid: bool) -> Sequence[int]:
+        """The UIDs that a set names, in order. UIDs that do not exist are left out (RFC 3501 section 6.4.8);
+        sequence numbers that do not exist are an error.
+        """
+        if by_uid:
+            return self._by_uid(wanted)
+        count = len(self._uids)
+        intervals = wanted.resolve(count)
+        if not count or intervals[-1][1] > count:
+            raise BadSyntax("No such message")
+        if len(intervals) == 1:
+            return self._uids[intervals[0][0] - 1 : intervals[0][1]]
+        chosen = array("I")
+        for low, high in intervals:
+            chosen += self._uids[low - 1 : high]
+        return chosen
+
+    def _by_uid(self, wanted: SequenceSet) -> Sequence[int]:
+        chosen = array("I")
+        largest = self._uids[-1] if self._uids else self.uidnext
+        for low, high in wanted.resolve(largest):
+            chosen += self._uids[bisect_left(self._uids, low) : bisect_right(self._uids, high)]
+        return chosen
+
+    # Changes.
+
+    def take(self, changes: Changes) -> None:
+        """Note what has happened since `modseq`."""
+        last = self._uids[-1] if self._uids else 0
+        new = []
+        for row in changes.changed:
+            if row.uid > last and row.uid >= self.uidnext:
+                new.append(row.uid)
+            elif self.has(row.uid):
+                self._flags[row.uid] = row
+        self.take_expunged(changes.expunged)
+        self._uids.extend(sorted(new))
+        self.modseq = max(self.modseq, changes.highestmodseq)
+        self.uidnext = max(self.uidnext, changes.uidnext)
+
+    def take_expunged(self, uids: Iterable[int]) -> None:
+        """Note that these are gone."""
+        self._expunged.update(uid for uid in uids if self.has(uid))
+
+    def take_own(self, rows: Collection[FlagRow]) -> None:
+        """This session's own STORE has led to `rows`, and the client knows.
+
+        If nobody else came in between, there is nothing left to tell about it; else it is told again, which does no
+        harm, so that the others' change is not lost.
+        """
+        newest = max((row.modseq for row in rows), default=0)
+        if newest == self.modseq + 1:
+            self.modseq = newest
+
+    def flush(self, *, expunge: bool, with_modseq: bool) -> list[bytes]:
+        """The untagged responses that bring the client up to date; EXPUNGE only if it may be told now."""
+        told: list[bytes] = []
+        if expunge and self._expunged:
+            told += self._flush_expunged()
+        if len(self._uids) != self._told:
+            self._told = len(self._uids)
+            told += [response.exists(self._told), response.recent(self.recent)]
+        if self._flags:
+            told += self._flush_flags(with_modseq=with_modseq)
+        return told
+
+    def _flush_expunged(self) -> list[bytes]:
+        gone, self._expunged = self._expunged, set()
+        told = [response.expunge(self.sequence_number(uid)) for uid in sorted(gone, reverse=True)]
+        # The client counts down by itself; a message it was never told of cannot be among them.
+        self._told -= len(gone)
+        self._uids = array("I", [uid for uid in self._uids if uid not in gone])
+        for uid in gone:
+            self._flags.pop(uid, None)
+        return told
+
+    def _flush_flags(self, *, with_modseq: bool) -> list[bytes]:
+        rows, self._flags = self._flags, {}
+        told = self.learn_keywords(keyword for row in rows.values() for keyword in row.keywords)
+        for uid in sorted(rows):
+            told.append(self.flags_response(rows[uid], with_uid=True, with_modseq=with_modseq))
+        return told
+
+    def flags_response(self, row: FlagRow, *, with_uid: bool, with_modseq: bool) -> bytes:
+        """FETCH with the flags of one message."""
+        parts = [b"UID %d" % row.uid] if with_uid else []
+        parts.append(b"FLAGS (%b)" % self.flags_text(row))
+        if with_modseq:
+            parts.append(b"MODSEQ (%d)" % row.modseq)
+        return b"* %d FETCH (%b)\r\n" % (self.sequence_number(row.uid), b" ".join(parts))
+
+    def flags_text(self, row: FlagRow) -> bytes:
+        """The flags of one message in this session."""
+        return format_flags(row.flags, row.keywords, recent=row.uid >= self.first_recent_uid)
+
+    # Keywords.
+
+    def learn_keywords(self, keywords: Iterable[str]) -> list[bytes]:
+        """FLAGS and PERMANENTFLAGS anew, if there are keywords the client has not heard of."""
+        new = {keyword for keyword in keywords if keyword not in self.keywords}
+        if not new:
+            return []
+        self.keywords |= new
+        return [self.flags_line(), self.permanent_flags_line()]
+
+    def flags_line(self) -> bytes:
+        """`* FLAGS (...)`."""
+        return response.untagged(b"FLAGS (%b)" % format_flags(31, self.keywords))
+
+    def permanent_flags_line(self) -> bytes:
+        """`* OK [PERMANENTFLAGS (...)]`."""
+        flags = b"" if self.read_only else format_flags(31, self.keywords) + rb" \*"
+        text = "No permanent flags permitted" if self.read_only else "Flags permitted"
+        return response.ok(text, b"PERMANENTFLAGS (%b)" % flags)

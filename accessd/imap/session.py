@@ -1,0 +1,329 @@
+"""One IMAP session: reads commands, runs one at a time, tells what has changed, completes.
+
+Which command may run in which state, and whether EXPUNGE may be told in its course, is in the table of
+accessd.imap.commands; what it does is in its handler. An error of the mail domain becomes `NO [CODE]`, a database
+that does not answer `NO [UNAVAILABLE]`; only a lost connection and a selected mailbox that was deleted end a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import psycopg
+from psycopg import Connection as DatabaseConnection
+
+from accessd.connection import Connection
+from accessd.context import Context
+from accessd.imap import response
+from accessd.imap.capabilities import capabilities
+from accessd.imap.commands import APPEND, COMMANDS, PARSERS, Row
+from accessd.imap.engine import (
+    AppendStarted,
+    CommandReceived,
+    ContinuationNeeded,
+    Engine,
+    Event,
+    Limits,
+    LineTooLong,
+    Rejected,
+)
+from accessd.imap.errors import INTERNAL, UNAVAILABLE, completion_for
+from accessd.imap.grammar.tokens import BadSyntax
+from accessd.imap.response import Completion
+from accessd.imap.selected import View
+from accessd.imap.states import State, may_follow
+from mailcore.config.snapshot import plaintext_allowed
+from mailcore.directory.lookups import AccountRecord
+from mailcore.errors import MailboxNotFound, MailError
+from mailcore.identity import AccountRef
+from mailcore.index.records import Changes, MailboxRecord
+from mailcore.log import get_logger
+from mailcore.mailbox import mailbox as mailboxes
+from mailcore.message.structure import Part
+from mailcore.store.storage import Storage
+
+AUTHENTICATED_IDLE_LIMIT_S = 31 * 60.0
+"""RFC 3501 section 5.4: at least 30 minutes."""
+LINE_BYTES = 128 * 1024
+LITERAL_BYTES = 256 * 1024
+MOST_BAD_COMMANDS = 20
+LOOK_AT_MOST_EVERY_S = 0.1
+"""Commands that do not ask for news look for them no more often than this."""
+
+log = get_logger(__name__)
+
+
+class Disconnect(Exception):
+    """The session ends now; the text is said with BYE."""
+
+
+class ImapSession:
+    """The state of one connection, and the loop that serves it."""
+
+    __slots__ = (
+        "_bad_commands",
+        "_changed",
+        "_last_look",
+        "account",
+        "condstore",
+        "connection",
+        "context",
+        "engine",
+        "idling",
+        "last_structure",
+        "state",
+        "tag",
+        "upgrade",
+        "view",
+    )
+
+    def __init__(self, context: Context, connection: Connection) -> None:
+        self.context = context
+        self.connection = connection
+        self.engine = Engine(PARSERS)
+        self.state = State.NOT_AUTHENTICATED
+        self.account: AccountRecord | None = None
+        self.view: View | None = None
+        self.condstore = False
+        self.idling = False
+        self.last_structure: tuple[tuple[int, int], Part] | None = None
+        self.upgrade = False
+        self.tag = b""
+        self._changed = False
+        self._last_look = 0.0
+        self._bad_commands = 0
+
+    # For handlers.
+
+    @property
+    def owner(self) -> AccountRef:
+        """The account that is logged in."""
+        assert self.account is not None
+        return self.account.ref
+
+    @property
+    def selected(self) -> View:
+        """The selected mailbox."""
+        assert self.view is not None
+        return self.view
+
+    @property
+    def storage(self) -> Storage:
+        """Where the stores are."""
+        return self.context.storage
+
+    @property
+    def plaintext_allowed(self) -> bool:
+        """May a password be sent over this connection?"""
+        return plaintext_allowed(self.context.config.current(), self.connection.peer, tls=self.connection.tls)
+
+    def capabilities(self) -> bytes:
+        """The capability data of this moment."""
+        return capabilities(
+            logged_in=self.account is not None,
+            starttls=self.connection.may_start_tls,
+            plaintext=self.plaintext_allowed,
+        )
+
+    def enter(self, state: State) -> None:
+        """Change the state."""
+        assert state is self.state or may_follow(self.state, state)
+        self.state = state
+
+    def log_in(self, account: AccountRecord) -> None:
+        """Become an account."""
+        self.enter(State.AUTHENTICATED)
+        self.account = account
+        self.connection.idle_limit_s = AUTHENTICATED_IDLE_LIMIT_S
+        largest = self.context.config.current().message_size_limit
+        self.engine.limits = Limits(LINE_BYTES, LITERAL_BYTES, message_bytes=largest)
+
+    def select(self, view: View) -> None:
+        """A mailbox is selected."""
+        self.enter(State.SELECTED)
+        self.view = view
+        self._changed = False
+        self._last_look = self._now()
+        self.context.hub.watch(view.record.id, self)
+
+    def deselect(self) -> None:
+        """No mailbox is selected any more."""
+        if self.view is not None:
+            self.context.hub.unwatch(self.view.record.id, self)
+            self.view = None
+            self.enter(State.AUTHENTICATED)
+
+    def announce(self, mailbox_ids: Iterable[int]) -> None:
+        """This session has changed these mailboxes; others want to know."""
+        self.context.hub.announce(mailbox_ids, origin=self)
+
+    def notify(self) -> None:
+        """The selected mailbox may have changed (called by the hub)."""
+        self._changed = True
+        if self.idling:
+            self.connection.poke()
+
+    @property
+    def changed(self) -> bool:
+        """Has somebody said that the selected mailbox has changed?"""
+        return self._changed
+
+    async def next_event(self) -> Event:
+        """What the client sends next. Raises ConnectionResetError at the end of the connection."""
+        while True:
+            event = self.engine.next_event()
+            if event is not None:
+                return event
+            await self._receive()
+
+    async def read_line(self) -> bytes:
+        """One line that is not a command."""
+        while True:
+            line = self.engine.next_line()
+            if line is not None:
+                return line
+            await self._receive()
+
+    async def _receive(self) -> None:
+        data = await self.connection.read_some()
+        if not data:
+            raise ConnectionResetError("end of connection")
+        self.engine.receive_data(data)
+
+    async def news(self, *, expunge: bool, files: bool = False) -> list[bytes]:
+        """Look at the selected mailbox (and, with `files`, at its folder), and say what the client must be told."""
+        view = self.selected
+        self._changed = False
+        self._last_look = self._now()
+        try:
+            changes = await self.context.offload(_look, self.storage, self.owner, view.record, view.modseq, files=files)
+        except MailboxNotFound:
+            raise Disconnect("The selected mailbox was deleted") from None
+        view.take(changes)
+        return view.flush(expunge=expunge, with_modseq=self.condstore)
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Serve the client to the end."""
+        try:
+            self.connection.write(response.ok("Mailkeep ready", self.capabilities()))
+            while self.state is not State.LOGOUT:
+                await self._answer(await self.next_event())
+        except Disconnect as reason:
+            self.connection.write(response.bye(str(reason)))
+        except LineTooLong:
+            self.connection.write(response.bye("Line too long"))
+        except ConnectionError:
+            if self.connection.farewell:
+                self.connection.write(response.bye(self.connection.farewell))
+        finally:
+            if self.view is not None:
+                self.context.hub.unwatch(self.view.record.id, self)
+
+    async def _answer(self, event: Event) -> None:
+        match event:
+            case CommandReceived(tag, name, command):
+                row = COMMANDS[name]
+                if self.state not in row.states:
+                    self._reject(Rejected(tag, f"{name} is not possible now"))
+                    return
+                self._bad_commands = 0
+                await self._execute(tag, name, row, command)
+            case AppendStarted(tag, command):
+                if self.state not in APPEND.states:
+                    self.engine.refuse_literal()
+                    self._reject(Rejected(tag, "APPEND is not possible now"))
+                    return
+                await self._execute(tag, "APPEND", APPEND, event)
+            case ContinuationNeeded():
+                self.connection.write(response.continuation())
+            case Rejected():
+                self._reject(event)
+            case _:
+                raise AssertionError(f"unexpected {event}")
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.connection.write(response.status_line(rejected.tag or b"*", rejected.status, rejected.text, rejected.code))
+        self._bad_commands += 1
+        if self._bad_commands > MOST_BAD_COMMANDS:
+            raise Disconnect("Too many invalid commands")
+
+    async def _execute(self, tag: bytes, name: str, row: Row, command: object) -> None:
+        self.tag = tag
+        try:
+            completion = await self._run_handler(row, command)
+            if self.view is not None:
+                await self._tell_news(row)
+        except MailError as error:
+            completion = completion_for(error)
+            log.info("command_failed", command=name, account=self._name, error=str(error) or type(error).__name__)
+        except BadSyntax as error:
+            completion = Completion(error.status, error.code, str(error))
+        except psycopg.Error as error:
+            completion = UNAVAILABLE
+            log.warning("database_unavailable", command=name, error=str(error).strip())
+        except OSError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            completion = UNAVAILABLE
+            log.error("store_failed", command=name, account=self._name, error=str(error))
+        except (Disconnect, LineTooLong):
+            raise
+        except Exception:
+            completion = INTERNAL
+            log.exception("command_crashed", command=name, account=self._name)
+        self.connection.write(completion.to_bytes(tag, name))
+        await self.connection.drain()
+        if self.upgrade:
+            await self._start_tls()
+
+    async def _run_handler(self, row: Row, command: object) -> Completion:
+        completion = Completion()
+        connection = self.connection
+        async for part in row.handler(self, command):
+            if isinstance(part, Completion):
+                completion = part
+            else:
+                connection.write(part)
+                await connection.drain()
+        return completion
+
+    async def _tell_news(self, row: Row) -> None:
+        """Pending updates before the tagged response."""
+        asks = row.looks_at_files
+        due = self._changed and self._now() - self._last_look > LOOK_AT_MOST_EVERY_S
+        if asks or due:
+            told = await self.news(expunge=row.expunge_allowed, files=asks)
+        else:
+            told = self.selected.flush(expunge=row.expunge_allowed, with_modseq=self.condstore)
+        if told:
+            self.connection.write(b"".join(told))
+
+    async def _start_tls(self) -> None:
+        self.upgrade = False
+        self.engine.discard_input()
+        await self.connection.start_tls()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    @property
+    def _name(self) -> str:
+        return self.account.address if self.account is not None else ""
+
+
+def _look(
+    conn: DatabaseConnection,
+    storage: Storage,
+    account: AccountRef,
+    record: MailboxRecord,
+    modseq: int,
+    *,
+    files: bool,
+) -> Changes:
+    """A unit of work: what has happened to a mailbox."""
+    if files:
+        mailboxes.refresh(conn, storage, account, record)
+    return mailboxes.changes_since(conn, record.id, modseq)

@@ -1,0 +1,188 @@
+"""Composition root of accessd: `python -m accessd.service --worker N` is one process of the IMAP and POP3 program.
+
+SIGTERM and SIGINT: close the ports, let every session finish its command and say good-bye, then end. SIGHUP: read the
+certificate again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import resource
+import signal
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import psycopg
+import uvloop
+
+from accessd.connection import Connection, Serve
+from accessd.context import Context
+from accessd.file_watch import FileWatch
+from accessd.imap.session import ImapSession
+from accessd.listener import Listener, Tls
+from accessd.notifications import Hub
+from accessd.pop3.session import Pop3Session
+from accessd.settings import Protocol, Settings
+from mailcore import log as logging
+from mailcore.config.live import LiveConfig
+from mailcore.config.snapshot import Snapshot
+from mailcore.db.pool import open_pool
+from mailcore.db.status import REPORT_EVERY_S, ProcessReport, forget, report
+from mailcore.directory.authenticate import Authenticator
+from mailcore.directory.postgres import PostgresDirectory
+from mailcore.events.publish import connect, connect_async
+from mailcore.events.subscribe import mailbox_changes
+from mailcore.maillog.record import Recorder
+from mailcore.offload import Offload
+from mailcore.store.storage import Storage
+
+FINISH_S = 5.0
+FILES_KEPT_FREE = 200
+
+log = logging.get_logger(__name__)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="accessd", description=__doc__)
+    parser.add_argument("--worker", type=int, default=0, help="number of this process, for reports and logs")
+    arguments = parser.parse_args()
+    logging.configure("accessd")
+    uvloop.run(run(Settings.from_env(), arguments.worker))
+
+
+async def run(settings: Settings, number: int) -> None:
+    """Serve until told to stop."""
+    most_files = raise_file_limit()
+    pool = open_pool(settings.database_url, settings.threads, name="accessd")
+    offload = Offload(pool, settings.threads)
+    config = LiveConfig(settings.database_url, offload)
+    directory = PostgresDirectory(pool)
+    authenticator = Authenticator(directory, offload)
+
+    def forget_everybody(_snapshot: Snapshot) -> None:
+        directory.forget()
+        authenticator.forget()
+
+    config.on_change(forget_everybody)
+    await config.start()
+    recorder = Recorder(settings.database_url, settings.maillog, hostname=config.current().myhostname)
+    publisher = connect_async(settings.redis_url)
+    hub = Hub(publisher, lambda: mailbox_changes(settings.redis_url))
+    storage = Storage(settings.mail_root)
+    files = FileWatch(offload, storage, hub)
+    context = Context(
+        offload=offload,
+        config=config,
+        authenticator=authenticator,
+        storage=storage,
+        redis=connect(settings.redis_url),
+        recorder=recorder,
+        directory=directory,
+        hub=hub,
+        files=files,
+    )
+    hub.start()
+    files.start()
+    await _serve(settings, context, number, most_files)
+    await files.stop()
+    await hub.stop()
+    await config.stop()
+    await publisher.aclose()
+    await _forget(context)
+    recorder.close()
+    offload.close()
+    pool.close()
+
+
+async def _serve(settings: Settings, context: Context, number: int, most_files: int) -> None:
+    tls = Tls(settings.tls_cert, settings.tls_key)
+    listener = Listener(
+        settings.addresses,
+        settings.endpoints,
+        tls,
+        sessions_of(context),
+        most_connections=most_files - FILES_KEPT_FREE,
+    )
+    await listener.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number_of_signal in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number_of_signal, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, tls.reload)
+    # What exists by now lives as long as the process: no collection has to look at it again.
+    gc.collect()
+    gc.freeze()
+    reporter = asyncio.create_task(_report(context, number, listener.listening))
+    log.info("ready", worker=number, listening=" ".join(listener.listening))
+    await stop.wait()
+    log.info("stopping", worker=number)
+    await listener.stop_accepting()
+    await finish(listener.connections)
+    reporter.cancel()
+    await asyncio.gather(reporter, return_exceptions=True)
+
+
+def sessions_of(context: Context) -> dict[Protocol, Serve]:
+    """What to start for a new connection."""
+
+    async def imap(connection: Connection) -> None:
+        await ImapSession(context, connection).run()
+
+    async def pop3(connection: Connection) -> None:
+        await Pop3Session(context).run(connection)
+
+    return {"imap": imap, "pop3": pop3}
+
+
+async def finish(connections: Iterable[Connection]) -> None:
+    """Sessions read the end of their connection, answer what they were asked before, and end."""
+    tasks = [connection.task for connection in connections if connection.task is not None]
+    for connection in tuple(connections):
+        connection.expire("Server shutting down")
+    if tasks:
+        _, unfinished = await asyncio.wait(tasks, timeout=FINISH_S)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        # One turn of the loop for each transport to write what was said last.
+        await asyncio.sleep(0.05)
+
+
+async def _report(context: Context, number: int, listening: list[str]) -> None:
+    """Every two seconds, and at once on a new configuration."""
+    started_at = datetime.now(UTC)
+    changed = asyncio.Event()
+    context.config.on_change(lambda _snapshot: changed.set())
+    while True:
+        # Cleared first: a change during the report is reported next.
+        changed.clear()
+        process = ProcessReport("accessd", number, started_at, context.config.current().generation, tuple(listening))
+        try:
+            await context.offload(report, process)
+        except psycopg.Error as error:
+            log.warning("not_reported", error=str(error).strip())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), REPORT_EVERY_S)
+
+
+async def _forget(context: Context) -> None:
+    try:
+        await context.offload(forget)
+    except psycopg.Error:
+        log.warning("still_listed")
+
+
+def raise_file_limit() -> int:
+    """As many connections as the system lets us have."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else 1_000_000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+if __name__ == "__main__":
+    main()
