@@ -1,61 +1,40 @@
 """Group commit: the messages that arrived together become durable together.
 
-`deliver_batch` is the hot path of the appliance. Content is written without waiting, then made durable for
-the whole batch; one database transaction adds every index and queue row; only then does the caller
-acknowledge. Nothing is parsed. The order is: content (fdatasync), names in new/ (directories fsynced), rows
-(COMMIT). A crash in between leaves a message that nobody was told about, never a row without its content and
-never a loss.
+`deliver_batch` is the hot path of the appliance. Content is written without waiting, then made durable for the whole
+batch; one database transaction adds every index and queue row; only then does the caller acknowledge. Nothing is
+parsed. The order is: content (fdatasync), names in new/ (directories fsynced), rows (COMMIT). A crash in between
+leaves a message that nobody was told about, never a row without its content and never a loss.
+
+The rows of the mailboxes are locked before names appear in new/, so no session adopts a file that is about to get its
+row from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
 
-from psycopg import Connection
+import psycopg
 
-from mailcore.envelope import Envelope, Recipient
-from mailcore.errors import MailError
-from mailcore.identity import AccountRef
+from mailcore.delivery.arrival import Arrival, LocalRecipient
+from mailcore.delivery.placing import Placing
+from mailcore.errors import MailError, StoreError, StoreUnavailable
+from mailcore.index import statements
+from mailcore.index.index import Ledger, insert_messages, write_ledgers
+from mailcore.index.records import MailboxRecord
+from mailcore.mailbox.account import ensure_inboxes
 from mailcore.outcome import Outcome
-from mailcore.store.base import Content
+from mailcore.queue import operations
+from mailcore.queue.records import QueuedMessage
+from mailcore.queue.spool import Spool
+from mailcore.store import files
 from mailcore.store.storage import Storage
 
-if TYPE_CHECKING:
-    from mailcore.queue.spool import Spool
+__all__ = ["Arrival", "LocalRecipient", "deliver_batch"]
 
-
-@dataclass(frozen=True, slots=True)
-class LocalRecipient:
-    """A recipient who has a mailbox here. A mailbox name that does not exist falls back to INBOX."""
-
-    recipient: Recipient
-    account: AccountRef
-    mailbox: str = "INBOX"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message that was received completely and is not acknowledged yet.
-
-    `content` is in disk form and starts with `content_offset` bytes that only local copies keep
-    (Return-Path); a file stays the caller's to remove. `size` is of the wire form of all of it. `client` and
-    `account` (who submitted it) are for the queue's list.
-    """
-
-    queue_id: str
-    envelope: Envelope
-    content: Content
-    content_offset: int
-    size: int
-    message_id: str
-    received_at: datetime
-    client: str
-    account: str
-    local: tuple[LocalRecipient, ...]
-    remote: tuple[Recipient, ...]
+Connection = psycopg.Connection[Any]
+INBOX = "INBOX"
 
 
 def deliver_batch(
@@ -63,10 +42,116 @@ def deliver_batch(
 ) -> list[list[Outcome] | MailError]:
     """Deliver and enqueue `arrivals`; one answer for each, in their order.
 
-    A list: the message is durable everywhere. It holds one Outcome per local recipient, in their order:
-    Delivered, or Deferred when the mailbox could not be served now and a queue row keeps the promise. Remote
-    recipients are queued and have no outcome yet. A MailError: nothing of this message was kept; answer with
-    a temporary failure. Raises psycopg.Error when the database fails: then nothing of the whole batch was
-    kept.
+    A list: the message is durable everywhere. It holds one Outcome per local recipient, in their order: Delivered, or
+    Deferred when the mailbox could not be served now and a queue row keeps the promise. Remote recipients are queued
+    and have no outcome yet. A MailError: nothing of this message was kept; answer with a temporary failure.
+    Raises psycopg.Error when the database cannot be used: then nothing of the whole batch was kept.
     """
-    raise NotImplementedError
+    try:
+        return _deliver(conn, storage, spool, arrivals, expires_after_s)
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        # One message the database does not take (its account was deleted just now) must not stop the others.
+        if len(arrivals) == 1:
+            return [StoreUnavailable(str(error))]
+    return [answer for each in arrivals for answer in deliver_batch(conn, storage, spool, [each], expires_after_s)]
+
+
+def _deliver(
+    conn: Connection, storage: Storage, spool: Spool, arrivals: Sequence[Arrival], expires_after_s: float
+) -> list[list[Outcome] | MailError]:
+    placings = [Placing(arrival) for arrival in arrivals]
+    _for_each(placings, spool, lambda placing: placing.write(storage, spool))
+    _for_each(placings, spool, Placing.sync)
+    _sync_spool(placings, spool)
+    inside = False
+    try:
+        with conn.transaction():
+            inside = True
+            _commit_all(conn, storage, spool, placings, expires_after_s)
+            inside = False
+    except BaseException as error:
+        # When COMMIT itself went unanswered, nobody knows whether the rows are there; then the files have to stay.
+        if inside or isinstance(error, psycopg.IntegrityError):
+            for placing in placings:
+                placing.take_back(spool)
+        raise
+    for placing in placings:
+        placing.finish()
+    return [placing.error or placing.outcomes for placing in placings]
+
+
+def _commit_all(
+    conn: Connection, storage: Storage, spool: Spool, placings: Sequence[Placing], expires_after_s: float
+) -> None:
+    """Everything inside the database transaction."""
+    ledgers = _lock(conn, [placing for placing in placings if placing.error is None])
+    _for_each(placings, spool, lambda placing: placing.place(storage, spool, ledgers))
+    kept = [placing for placing in placings if placing.error is None]
+    with files.disk_errors():
+        files.sync_directories(set().union(*(placing.touched for placing in kept)))
+    rows = [row for placing in kept for row in placing.rows]
+    if rows:
+        insert_messages(conn, rows)
+        write_ledgers(conn, list({ledger.record.id: ledger for ledger, _ in rows}.values()))
+    operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in kept if placing.queued])
+
+
+def _sync_spool(placings: Sequence[Placing], spool: Spool) -> None:
+    spooled = [placing for placing in placings if placing.spooled and placing.error is None]
+    try:
+        with files.disk_errors():
+            spool.sync(placing.spooled for placing in spooled if placing.spooled)
+    except StoreError as error:
+        for placing in spooled:
+            placing.error = error
+            placing.take_back(spool)
+
+
+def _lock(conn: Connection, placings: Sequence[Placing]) -> dict[tuple[int, str], Ledger]:
+    """Lock every mailbox of the batch; an account that has none yet gets its INBOX."""
+    local = [each for placing in placings for each in placing.arrival.local]
+    wanted = {(each.account.id, name) for each in local for name in (each.mailbox, INBOX)}
+    if not wanted:
+        return {}
+    ledgers = _lock_by_name(conn, wanted)
+    missing = {account for account, _ in wanted if (account, INBOX) not in ledgers}
+    if missing:
+        ensure_inboxes(conn, sorted(missing))
+        ledgers = _lock_by_name(conn, wanted)
+    return ledgers
+
+
+def _lock_by_name(conn: Connection, wanted: set[tuple[int, str]]) -> dict[tuple[int, str], Ledger]:
+    names = {"account_ids": [account for account, _ in wanted], "names": [name for _, name in wanted]}
+    rows = conn.execute(statements.LOCK_MAILBOXES_BY_NAME, names).fetchall()
+    records = map(MailboxRecord._make, rows)
+    return {(record.account_id, record.name): Ledger(record) for record in records}
+
+
+def _for_each(placings: Sequence[Placing], spool: Spool, step: Callable[[Placing], None]) -> None:
+    """One step for every arrival; one that fails is taken back and does not stop the others."""
+    for placing in placings:
+        if placing.error is not None:
+            continue
+        try:
+            with files.disk_errors():
+                step(placing)
+        except StoreError as error:
+            placing.error = error
+            placing.take_back(spool)
+
+
+def _queued(placing: Placing, expires_after_s: float) -> QueuedMessage:
+    arrival = placing.arrival
+    return QueuedMessage(
+        queue_id=arrival.queue_id,
+        envelope=arrival.envelope,
+        size=arrival.size,
+        content_offset=arrival.content_offset,
+        received_at=arrival.received_at,
+        expires_at=arrival.received_at + timedelta(seconds=expires_after_s),
+        message_id=arrival.message_id,
+        client=arrival.client,
+        account=arrival.account,
+        recipients=placing.queued,
+    )

@@ -9,32 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 
 from mailcore.errors import MailboxNotFound
 from mailcore.index import statements
-from mailcore.index.records import FlagRow, MailboxRecord
+from mailcore.index.records import FlagRow, MailboxRecord, MessageRow
 from mailcore.message.flags import SEEN, Flags
 
 Connection = psycopg.Connection[Any]
-
-
-class MessageRow(NamedTuple):
-    """What is needed to act on a message: its key in the store and everything a change may alter."""
-
-    uid: int
-    store_key: str
-    flags: int
-    keywords: list[str]
-    size: int
-    internal_date: datetime
-    modseq: int
-
-    def as_flags(self) -> Flags:
-        """Bits and keywords together."""
-        return Flags(self.flags, frozenset(self.keywords))
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ __all__ = [
     "Flags",
     "MailboxRecord",
     "MailboxStatus",
-    "MessageRecord",
+    "MessageRow",
     "OpenMailbox",
 ]
 
@@ -53,14 +53,20 @@ class MailboxRecord(NamedTuple):
     size: int
 
 
-class MessageRecord(NamedTuple):
-    """What store and index must agree on, for one message."""
+class MessageRow(NamedTuple):
+    """What is needed to act on a message: its key in the store and everything a change may alter."""
 
     uid: int
     store_key: str
     flags: int
     keywords: list[str]
     size: int
+    internal_date: datetime
+    modseq: int
+
+    def as_flags(self) -> Flags:
+        """Bits and keywords together."""
+        return Flags(self.flags, frozenset(self.keywords))
 
 
 class FlagRow(NamedTuple):

@@ -58,7 +58,7 @@ RETURNING before.first_recent_uid
 
 SUBSCRIPTIONS = "SELECT name FROM subscription WHERE account_id = %(account_id)s"
 SUBSCRIBE = """
-INSERT INTO subscription (account_id, name) SELECT %(account_id)s, unnest(%(names)s::text[])
+INSERT INTO subscription (account_id, name) SELECT %(account_id)s::bigint, unnest(%(names)s::text[])
 ON CONFLICT (account_id, name) DO NOTHING
 """
 UNSUBSCRIBE = "DELETE FROM subscription WHERE account_id = %(account_id)s AND name = %(name)s"
@@ -151,8 +151,8 @@ FROM unnest(%(mailbox_ids)s::bigint[], %(uids)s::bigint[], %(modseqs)s::bigint[]
 INSERT_COPIES = """
 INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, envelope,
                      body_structure, subject, sender, recipients, sent_at, message_id, has_attachments)
-SELECT %(target_id)s, new.uid, %(modseq)s, new.store_key, new.size, internal_date, flags, keywords, envelope,
-       body_structure, subject, sender, recipients, sent_at, message_id, has_attachments
+SELECT %(target_id)s::bigint, new.uid, %(modseq)s::bigint, new.store_key, new.size, internal_date, flags,
+       keywords, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments
 FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[])
     AS new (source, uid, store_key, size) ON message.uid = new.source
 WHERE message.mailbox_id = %(source_id)s
@@ -164,7 +164,7 @@ WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
 """
 EXPUNGE = """
 WITH gone AS (DELETE FROM message WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) RETURNING uid)
-INSERT INTO expunged (mailbox_id, uid, modseq) SELECT %(mailbox_id)s, uid, %(modseq)s FROM gone
+INSERT INTO expunged (mailbox_id, uid, modseq) SELECT %(mailbox_id)s::bigint, uid, %(modseq)s::bigint FROM gone
 """
 
 # What a transaction did to mailboxes: raised numbers are given, counters as differences.
@@ -179,7 +179,8 @@ WHERE mailbox.id = new.id
 ADD_USAGE = """
 INSERT INTO account_usage (account_id, bytes, messages)
 SELECT account_id, bytes, messages
-FROM unnest(%(account_ids)s::bigint[], %(bytes)s::bigint[], %(messages)s::bigint[]) AS new (account_id, bytes, messages)
+FROM unnest(%(account_ids)s::bigint[], %(bytes)s::bigint[], %(messages)s::bigint[])
+    AS new (account_id, bytes, messages)
 ORDER BY account_id
 ON CONFLICT (account_id) DO UPDATE
 SET bytes = account_usage.bytes + excluded.bytes, messages = account_usage.messages + excluded.messages
@@ -191,11 +192,13 @@ SET messages = counted.messages, unseen = counted.unseen, size = counted.size
 FROM (SELECT count(*) AS messages, count(*) FILTER (WHERE flags & 1 = 0) AS unseen, coalesce(sum(size), 0) AS size
       FROM message WHERE mailbox_id = %(mailbox_id)s) AS counted
 WHERE mailbox.id = %(mailbox_id)s
-  AND (mailbox.messages, mailbox.unseen, mailbox.size) IS DISTINCT FROM (counted.messages, counted.unseen, counted.size)
+  AND (mailbox.messages, mailbox.unseen, mailbox.size)
+      IS DISTINCT FROM (counted.messages, counted.unseen, counted.size)
 """
 RECOUNT_USAGE = """
 INSERT INTO account_usage (account_id, bytes, messages)
-SELECT %(account_id)s, coalesce(sum(size), 0), coalesce(sum(messages), 0) FROM mailbox WHERE account_id = %(account_id)s
+SELECT %(account_id)s::bigint, coalesce(sum(size), 0), coalesce(sum(messages), 0)
+FROM mailbox WHERE account_id = %(account_id)s
 ON CONFLICT (account_id) DO UPDATE SET bytes = excluded.bytes, messages = excluded.messages
 """
 SET_STORE_KEYS = """

@@ -1,61 +1,236 @@
 """The mailboxes of an account: list, create, rename, delete, subscribe.
 
-Store and index change together: the rows under the lock of the account's INBOX row, the folders before
-COMMIT. Names are UTF-8 with "/" between levels; "INBOX" is written so whatever its case was.
+Store and index change together: first the account's lock, then mailbox rows, then the folders, then COMMIT. Names are
+UTF-8 with "/" between levels; "INBOX" is written so whatever its case was.
 """
 
 from __future__ import annotations
 
-from psycopg import Connection
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
+import psycopg
+
+from mailcore.errors import CannotDeleteInbox, HasChildren, MailboxExists, MailboxNotFound
 from mailcore.identity import AccountRef
+from mailcore.index import statements
+from mailcore.index.index import (
+    expunge_rows,
+    insert_copies,
+    lock_mailboxes,
+    message_rows,
+    write_ledgers,
+)
 from mailcore.index.records import MailboxRecord
+from mailcore.store.base import MessageStore
+from mailcore.store.layout import INBOX, SEPARATOR, canonical_name
 from mailcore.store.storage import Storage
+
+Connection = psycopg.Connection[Any]
+
+# RFC 6154; what a new account starts with.
+DEFAULT_MAILBOXES: Mapping[str, str] = MappingProxyType(
+    {
+        INBOX: "",
+        "Drafts": "\\Drafts",
+        "Sent": "\\Sent",
+        "Junk": "\\Junk",
+        "Trash": "\\Trash",
+        "Archive": "\\Archive",
+    }
+)
 
 
 def ensure_account(conn: Connection, storage: Storage, account: AccountRef) -> None:
-    """Make INBOX, Drafts, Sent, Junk, Trash, Archive (special use, subscribed) unless INBOX exists; adopt
-    folders other programs made. Cheap when there is nothing to do: call it at each login.
+    """Make INBOX, Drafts, Sent, Junk, Trash, Archive (special use, subscribed) unless the account has its mailboxes
+    already; adopt folders other programs made. Cheap when there is nothing to do: call it at each login.
     """
-    raise NotImplementedError
+    known = {record.name for record in list_mailboxes(conn, account)}
+    store = storage.store(account)
+    # A delivery may have made INBOX before the first login.
+    is_new = not known - {INBOX}
+    wanted = dict.fromkeys(store.list_mailboxes(), "") | (dict(DEFAULT_MAILBOXES) if is_new else {})
+    missing = {name: use for name, use in wanted.items() if name not in known}
+    if not missing and store.is_present():
+        return
+    store.ensure_account()
+    with conn.transaction():
+        conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
+        _insert(conn, account, missing)
+        for name in missing:
+            store.create_mailbox(name)
+        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": list(missing)})
 
 
 def list_mailboxes(conn: Connection, account: AccountRef) -> list[MailboxRecord]:
     """All mailboxes, INBOX first, then by name."""
-    raise NotImplementedError
+    rows = conn.execute(statements.LIST_MAILBOXES, {"account_id": account.id}).fetchall()
+    return list(map(MailboxRecord._make, rows))
 
 
 def get_mailbox(conn: Connection, account: AccountRef, name: str) -> MailboxRecord:
     """One mailbox. Raises MailboxNotFound."""
-    raise NotImplementedError
+    found = _find(conn, account, _lookup_name(name))
+    if found is None:
+        raise MailboxNotFound(name)
+    return found
 
 
 def create_mailbox(
     conn: Connection, storage: Storage, account: AccountRef, name: str, special_use: str = ""
 ) -> MailboxRecord:
-    """Create a mailbox and those above it that are missing (RFC 3501 section 6.3.3); one trailing "/" is
-    dropped. Raises MailboxExists, MailboxNameInvalid.
+    """Create a mailbox and those above it that are missing (RFC 3501 section 6.3.3); one trailing "/" is dropped.
+    Raises MailboxExists, MailboxNameInvalid.
     """
-    raise NotImplementedError
+    name = canonical_name(name.removesuffix(SEPARATOR))
+    with conn.transaction():
+        conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
+        if _find(conn, account, name):
+            raise MailboxExists(name)
+        _create_missing(conn, storage.store(account), account, [*_above(name), name], {name: special_use})
+        return get_mailbox(conn, account, name)
 
 
 def delete_mailbox(conn: Connection, storage: Storage, account: AccountRef, name: str) -> None:
     """Delete a mailbox and its messages. Raises CannotDeleteInbox, MailboxNotFound, HasChildren."""
-    raise NotImplementedError
+    if _lookup_name(name) == INBOX:
+        raise CannotDeleteInbox(name)
+    _outlive_uidvalidity(get_mailbox(conn, account, name))
+    with conn.transaction():
+        conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
+        [ledger] = lock_mailboxes(conn, [get_mailbox(conn, account, name).id])
+        record = ledger.record
+        if any(other.name.startswith(record.name + SEPARATOR) for other in list_mailboxes(conn, account)):
+            raise HasChildren(record.name)
+        conn.execute(statements.DELETE_MAILBOX, {"mailbox_id": record.id})
+        storage.store(account).delete_mailbox(record.name)
 
 
 def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> None:
-    """Rename a mailbox and those below it; INBOX instead moves its messages to `new` and stays (RFC 3501
-    section 6.3.5). Raises MailboxNotFound, MailboxExists, MailboxNameInvalid.
+    """Rename a mailbox and those below it; INBOX instead moves its messages to `new` and stays (RFC 3501 section
+    6.3.5). Raises MailboxNotFound, MailboxExists, MailboxNameInvalid.
     """
-    raise NotImplementedError
+    old, new = _lookup_name(old), canonical_name(new.removesuffix(SEPARATOR))
+    _outlive_uidvalidity(get_mailbox(conn, account, old))
+    with conn.transaction():
+        conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
+        existing = {record.name: record for record in list_mailboxes(conn, account)}
+        if old not in existing:
+            raise MailboxNotFound(old)
+        if new in existing:
+            raise MailboxExists(new)
+        if old == INBOX:
+            _move_inbox(conn, storage.store(account), account, new)
+            return
+        if new.startswith(old + SEPARATOR):
+            raise MailboxExists(f"{new} would be below itself")
+        renamed = {name: new + name[len(old) :] for name in existing if (name + SEPARATOR).startswith(old + SEPARATOR)}
+        for name in renamed.values():
+            if canonical_name(name) in existing:
+                raise MailboxExists(name)
+        _create_missing(conn, storage.store(account), account, _above(new), {})
+        lock_mailboxes(conn, [existing[name].id for name in renamed])
+        ids = [existing[name].id for name in renamed]
+        conn.execute(statements.RENAME_MAILBOXES, {"mailbox_ids": ids, "names": list(renamed.values())})
+        _rename_folders(storage.store(account), renamed)
 
 
 def subscriptions(conn: Connection, account: AccountRef) -> set[str]:
     """The names of LSUB."""
-    raise NotImplementedError
+    return {row[0] for row in conn.execute(statements.SUBSCRIPTIONS, {"account_id": account.id})}
 
 
 def set_subscribed(conn: Connection, account: AccountRef, name: str, subscribed: bool) -> None:
     """Put a name on the list of LSUB, or take it off. The mailbox need not exist (RFC 3501 section 6.3.6)."""
-    raise NotImplementedError
+    if subscribed:
+        name = canonical_name(name.removesuffix(SEPARATOR))
+        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": [name]})
+    else:
+        conn.execute(statements.UNSUBSCRIBE, {"account_id": account.id, "name": _lookup_name(name)})
+
+
+def ensure_inboxes(conn: Connection, account_ids: Sequence[int]) -> None:
+    """Rows for INBOX where there is none; the folder comes with the first message."""
+    conn.execute(
+        statements.INSERT_MAILBOXES,
+        {
+            "account_ids": list(account_ids),
+            "names": [INBOX] * len(account_ids),
+            "special_uses": [""] * len(account_ids),
+        },
+    )
+
+
+def _find(conn: Connection, account: AccountRef, name: str) -> MailboxRecord | None:
+    row = conn.execute(statements.MAILBOX_BY_NAME, {"account_id": account.id, "name": name}).fetchone()
+    return MailboxRecord._make(row) if row else None
+
+
+def _lookup_name(name: str) -> str:
+    """As canonical_name, but a name that cannot exist is just not found. PostgreSQL has no NUL in text."""
+    levels = name.replace("\0", "\ufffd").encode("utf-8", "replace").decode().split(SEPARATOR)
+    if levels[0].upper() == INBOX:
+        levels[0] = INBOX
+    return SEPARATOR.join(levels)
+
+
+def _above(name: str) -> list[str]:
+    levels = name.split(SEPARATOR)
+    return [SEPARATOR.join(levels[:depth]) for depth in range(1, len(levels))]
+
+
+def _insert(conn: Connection, account: AccountRef, names: Mapping[str, str]) -> None:
+    conn.execute(
+        statements.INSERT_MAILBOXES,
+        {
+            "account_ids": [account.id] * len(names),
+            "names": list(names),
+            "special_uses": list(names.values()),
+        },
+    )
+
+
+def _create_missing(
+    conn: Connection, store: MessageStore, account: AccountRef, names: Sequence[str], uses: Mapping[str, str]
+) -> None:
+    existing = {record.name for record in list_mailboxes(conn, account)}
+    missing = {name: uses.get(name, "") for name in names if name not in existing}
+    if not missing:
+        return
+    _insert(conn, account, missing)
+    for name in missing:
+        store.create_mailbox(name)
+
+
+def _move_inbox(conn: Connection, store: MessageStore, account: AccountRef, new: str) -> None:
+    _create_missing(conn, store, account, [*_above(new), new], {})
+    inbox, target = lock_mailboxes(conn, [get_mailbox(conn, account, name).id for name in (INBOX, new)])
+    rows = message_rows(conn, inbox.record.id)
+    placed = store.move(INBOX, [(row.store_key, row.as_flags(), row.internal_date) for row in rows], new)
+    moved = [(row, each.key, each.size) for row, each in zip(rows, placed, strict=True) if each is not None]
+    insert_copies(conn, inbox.record.id, target, moved)
+    expunge_rows(conn, inbox, rows)
+    write_ledgers(conn, [inbox, target])
+
+
+def _rename_folders(store: MessageStore, renamed: Mapping[str, str]) -> None:
+    done: list[tuple[str, str]] = []
+    try:
+        for old, new in renamed.items():
+            store.rename_mailbox(old, new)
+            done.append((old, new))
+    except BaseException:
+        for old, new in reversed(done):
+            store.rename_mailbox(new, old)
+        raise
+
+
+def _outlive_uidvalidity(record: MailboxRecord) -> None:
+    """UIDVALIDITY is the second of creation. A name that becomes free must not be given out again within that second,
+    or two mailboxes of one name would have the same (RFC 3501 section 2.3.1.1).
+    """
+    left = record.uidvalidity + 1 - time.time()
+    if 0 < left <= 1:
+        time.sleep(left)

@@ -7,13 +7,34 @@ the index, and the next open reconciles them. The caller publishes mailbox_chang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from psycopg import Connection
+import psycopg
+from psycopg.pq import TransactionStatus
 
+from mailcore.errors import MailboxNotFound, MessageGone, StoreUnavailable
 from mailcore.identity import AccountRef
+from mailcore.index import statements
+from mailcore.index.index import (
+    Ledger,
+    NewMessage,
+    deleted_rows,
+    expunge_rows,
+    flag_rows,
+    insert_copies,
+    insert_messages,
+    lock_mailboxes,
+    message_rows,
+    update_flags,
+    write_ledgers,
+)
 from mailcore.index.records import (
+    DELETED,
     AppendedUid,
     CachedRow,
     Changes,
@@ -24,63 +45,108 @@ from mailcore.index.records import (
     Flags,
     MailboxRecord,
     MailboxStatus,
+    MessageRow,
     OpenMailbox,
 )
-from mailcore.store.base import Content, StoredMessage
+from mailcore.mailbox import cache, quota
+from mailcore.mailbox.account import get_mailbox
+from mailcore.mailbox.reconcile import compare
+from mailcore.message.flags import NO_FLAGS
+from mailcore.message.wire import wire_size
+from mailcore.store.base import Content, MessageStore, Placed, StoredMessage
 from mailcore.store.storage import Storage
+
+Connection = psycopg.Connection[Any]
 
 
 def open_mailbox(
     conn: Connection, storage: Storage, account: AccountRef, name: str, *, read_only: bool = False
 ) -> OpenMailbox:
-    """SELECT or EXAMINE: reconcile with the store, then say what is there. Only SELECT takes \\Recent away
-    from others. Raises MailboxNotFound.
+    """SELECT or EXAMINE: reconcile with the store, then say what is there. Only SELECT takes \\Recent away from
+    others. Raises MailboxNotFound.
     """
-    raise NotImplementedError
+    mailbox = get_mailbox(conn, account, name)
+    refresh(conn, storage, account, mailbox, take_new=not read_only)
+    record = _record(conn, mailbox.id)
+    first_recent = record.first_recent_uid
+    if not read_only and first_recent < record.uidnext:
+        claimed = conn.execute(statements.CLAIM_RECENT, {"mailbox_id": record.id}).fetchone()
+        first_recent = claimed[0] if claimed else first_recent
+    # Messages that arrived since `record` was read are left for changes_since.
+    below = {"mailbox_id": record.id, "uidnext": record.uidnext}
+    uids = [row[0] for row in conn.execute(statements.UIDS_BELOW, below, binary=True)]
+    unseen = conn.execute(statements.FIRST_UNSEEN, below).fetchone() if record.unseen else None
+    keywords = sorted(row[0] for row in conn.execute(statements.KEYWORDS, below))
+    return OpenMailbox(record, uids, first_recent, unseen[0] if unseen else None, tuple(keywords))
 
 
-def refresh(conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord) -> bool:
-    """Adopt what other programs did to the store since the last look; True if there was anything. Two stat()
-    calls when there was not, so NOOP, CHECK and IDLE may call it every few seconds.
+def refresh(
+    conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord, *, take_new: bool = False
+) -> bool:
+    """Adopt what other programs did to the store since the last look; True if there was anything. Two stat() calls
+    when there was not, so NOOP, CHECK and IDLE may call it every few seconds.
     """
-    raise NotImplementedError
+    store = storage.store(account)
+    if store.is_unchanged(mailbox.name, storage.agreed_state(mailbox.id)):
+        return False
+    with conn.transaction():
+        [ledger] = lock_mailboxes(conn, [mailbox.id])
+        changed, state = _reconcile(conn, store, ledger, take_new=take_new)
+    # Inside somebody's larger transaction it is not certain yet that the index will say the same.
+    if conn.info.transaction_status == TransactionStatus.IDLE:
+        storage.remember_agreed(mailbox.id, state)
+    return changed
 
 
-def status(conn: Connection, mailbox_id: int) -> MailboxStatus:
-    """STATUS, from the counters. Raises MailboxNotFound."""
-    raise NotImplementedError
+def status(conn: Connection, mailbox_id: int, *, count_deleted: bool = False) -> MailboxStatus:
+    """STATUS, from the counters; `deleted` costs a look at every message and is 0 unless asked for. Raises
+    MailboxNotFound.
+    """
+    row = conn.execute(statements.STATUS, {"mailbox_id": mailbox_id}).fetchone()
+    if row is None:
+        raise MailboxNotFound("the mailbox was deleted")
+    deleted = 0
+    if count_deleted:
+        counted = conn.execute(statements.COUNT_DELETED, {"mailbox_id": mailbox_id}).fetchone()
+        deleted = counted[0] if counted else 0
+    messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size = row
+    return MailboxStatus(messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size, deleted)
 
 
 def rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[FlagRow]:
     """The cheap columns in UID order; None means all messages. Missing UIDs are left out."""
-    raise NotImplementedError
+    return flag_rows(conn, mailbox_id, uids)
 
 
 def cached_rows(
-    conn: Connection,
-    storage: Storage,
-    account: AccountRef,
-    mailbox: MailboxRecord,
-    uids: Sequence[int] | None,
+    conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int] | None
 ) -> list[CachedRow]:
-    """Rows with ENVELOPE and BODYSTRUCTURE in UID order; reads and parses messages nobody has asked about
-    before. A message whose file has vanished is left out.
+    """Rows with ENVELOPE and BODYSTRUCTURE in UID order; reads and parses messages nobody has asked about before. A
+    message whose file has vanished is left out.
     """
-    raise NotImplementedError
+    return cache.cached_rows(conn, storage.store(account), mailbox.id, uids)
 
 
 def changes_since(conn: Connection, mailbox_id: int, modseq: int) -> Changes:
-    """What happened after `modseq`. Costs as much as there are changes. Raises MailboxNotFound if it was
-    deleted.
-    """
-    raise NotImplementedError
+    """What happened after `modseq`. Costs as much as there are changes. Raises MailboxNotFound if it was deleted."""
+    record = _record(conn, mailbox_id)
+    if record.highestmodseq == modseq:
+        return Changes(record.highestmodseq, record.uidnext)
+    span = {"mailbox_id": mailbox_id, "since": modseq, "until": record.highestmodseq}
+    changed = conn.execute(statements.CHANGED_ROWS, span, binary=True).fetchall()
+    expunged = [row[0] for row in conn.execute(statements.EXPUNGED_UIDS, span)]
+    return Changes(record.highestmodseq, record.uidnext, list(map(FlagRow._make, changed)), expunged)
 
 
 def open_message(
     conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord, uid: int
 ) -> StoredMessage:
     """A message, open for reading. Raises MessageGone."""
-    raise NotImplementedError
+    row = conn.execute(statements.MESSAGE_AT, {"mailbox_id": mailbox.id, "uid": uid}).fetchone()
+    if row is None:
+        raise MessageGone(f"{mailbox.name}/{uid}")
+    name, key, bits, keywords = row
+    return storage.store(account).open(name, key, Flags(bits, frozenset(keywords)))
 
 
 def append(
@@ -93,7 +159,17 @@ def append(
     internal_date: datetime | None,
 ) -> AppendedUid:
     """APPEND: durable when it returns. Raises MailboxNotFound, OverQuota."""
-    raise NotImplementedError
+    at = internal_date or datetime.now(UTC)
+    mailbox = get_mailbox(conn, account, name)
+    quota.check(conn, account, _size_hint(content))
+    store = storage.store(account)
+    with conn.transaction():
+        [ledger] = lock_mailboxes(conn, [mailbox.id])
+        placed = store.append(ledger.record.name, content, flags, at)
+        with _taken_back(store, ledger.record.name, [placed], flags):
+            [uid] = insert_messages(conn, [(ledger, NewMessage(placed.key, placed.size, at, flags))])
+            write_ledgers(conn, [ledger])
+    return AppendedUid(ledger.record.uidvalidity, uid)
 
 
 def set_flags(
@@ -105,10 +181,20 @@ def set_flags(
     change: FlagChange,
     unchanged_since: int | None = None,
 ) -> FlagResult:
-    """STORE: returns the rows of all messages addressed that still exist, except those spared by
-    UNCHANGEDSINCE.
-    """
-    raise NotImplementedError
+    """STORE: returns the rows of all messages addressed that still exist, except those spared by UNCHANGEDSINCE."""
+    with conn.transaction():
+        [ledger] = lock_mailboxes(conn, [mailbox.id])
+        found = message_rows(conn, mailbox.id, uids)
+        spared = [r.uid for r in found if unchanged_since is not None and r.modseq > unchanged_since]
+        addressed = [row for row in found if row.uid not in set(spared)] if spared else found
+        wanted = [(row, change.apply(row.flags, row.keywords)) for row in addressed]
+        changed = [(row, after) for row, after in wanted if after != row.as_flags()]
+        if changed:
+            mirror = [(row.store_key, row.as_flags(), after) for row, after in changed]
+            storage.store(account).set_flags(ledger.record.name, mirror)
+            update_flags(conn, ledger, changed)
+            write_ledgers(conn, [ledger])
+        return FlagResult(flag_rows(conn, mailbox.id, [row.uid for row in addressed]), spared)
 
 
 def expunge(
@@ -120,10 +206,19 @@ def expunge(
     *,
     only_deleted: bool = True,
 ) -> list[int]:
-    """Remove messages for good: of `uids` (None: all) those with \\Deleted, or all of them. Returns their
-    UIDs.
-    """
-    raise NotImplementedError
+    """Remove messages for good: of `uids` (None: all) those with \\Deleted, or all of them. Returns their UIDs."""
+    with conn.transaction():
+        [ledger] = lock_mailboxes(conn, [mailbox.id])
+        if uids is None and only_deleted:
+            gone = deleted_rows(conn, mailbox.id)
+        else:
+            gone = message_rows(conn, mailbox.id, uids)
+            gone = [row for row in gone if row.flags & DELETED or not only_deleted]
+        if gone:
+            storage.store(account).remove(ledger.record.name, [(row.store_key, row.as_flags()) for row in gone])
+            expunge_rows(conn, ledger, gone)
+            write_ledgers(conn, [ledger])
+    return [row.uid for row in gone]
 
 
 def copy(
@@ -135,7 +230,17 @@ def copy(
     target_name: str,
 ) -> CopiedUids:
     """COPY to a mailbox of the same account: all or nothing. Raises MailboxNotFound, OverQuota."""
-    raise NotImplementedError
+    target_id = get_mailbox(conn, account, target_name).id
+    store = storage.store(account)
+    with conn.transaction():
+        source, target = _lock_two(conn, mailbox.id, target_id)
+        found = message_rows(conn, mailbox.id, uids)
+        quota.check(conn, account, sum(row.size for row in found))
+        placed = store.copy(source.record.name, _stored_at(found), target.record.name)
+        with _taken_back(store, target.record.name, placed):
+            copied = _insert_placed(conn, source, target, found, placed)
+            write_ledgers(conn, [target])
+    return copied
 
 
 def move(
@@ -146,7 +251,82 @@ def move(
     uids: Sequence[int],
     target_name: str,
 ) -> CopiedUids:
-    """MOVE (RFC 6851): in one database transaction gone here and there in the target. Raises
-    MailboxNotFound.
+    """MOVE (RFC 6851): in one database transaction gone here and there in the target. Raises MailboxNotFound."""
+    target_id = get_mailbox(conn, account, target_name).id
+    with conn.transaction():
+        source, target = _lock_two(conn, mailbox.id, target_id)
+        found = message_rows(conn, mailbox.id, uids)
+        placed = storage.store(account).move(source.record.name, _stored_at(found), target.record.name)
+        moved = _insert_placed(conn, source, target, found, placed)
+        expunge_rows(conn, source, found)
+        write_ledgers(conn, [source] if source is target else [source, target])
+    return moved
+
+
+def _record(conn: Connection, mailbox_id: int) -> MailboxRecord:
+    row = conn.execute(statements.MAILBOX_BY_ID, {"mailbox_id": mailbox_id}).fetchone()
+    if row is None:
+        raise MailboxNotFound("the mailbox was deleted")
+    return MailboxRecord._make(row)
+
+
+def _reconcile(
+    conn: Connection, store: MessageStore, ledger: Ledger, *, take_new: bool
+) -> tuple[bool, tuple[int, ...]]:
+    name, known = ledger.record.name, message_rows(conn, ledger.record.id)
+    if known and not store.is_present():
+        # A mail volume that is not mounted must not look like a user who deleted everything.
+        raise StoreUnavailable("the account's folder is missing")
+    scan = store.scan(name, take_new=take_new)
+    plan = compare(scan.messages, scan.nameable, known)
+    if plan.drop:
+        # A file that another program renamed while the folder was read may be missing in one list, not in two.
+        again = store.scan(name)
+        plan = compare({**scan.messages, **again.messages}, again.nameable, known)
+    if plan:
+        found = store.describe(name, plan.adopt)
+        new = [(ledger, NewMessage(m.key, m.size, m.internal_date, scan.messages.get(m.key, Flags()))) for m in found]
+        expunge_rows(conn, ledger, plan.drop)
+        update_flags(conn, ledger, plan.flags)
+        insert_messages(conn, new)
+        write_ledgers(conn, [ledger])
+    return bool(plan), scan.state
+
+
+def _lock_two(conn: Connection, source_id: int, target_id: int) -> tuple[Ledger, Ledger]:
+    """Both ledgers; the same one if it is the same mailbox."""
+    if source_id == target_id:
+        [ledger] = lock_mailboxes(conn, [source_id])
+        return ledger, ledger
+    source, target = lock_mailboxes(conn, [source_id, target_id])
+    return source, target
+
+
+def _stored_at(found: Sequence[MessageRow]) -> list[tuple[str, Flags, datetime]]:
+    return [(row.store_key, row.as_flags(), row.internal_date) for row in found]
+
+
+def _insert_placed(
+    conn: Connection, source: Ledger, target: Ledger, found: Sequence[MessageRow], placed: Sequence[Placed | None]
+) -> CopiedUids:
+    copies = [(row, p.key, p.size) for row, p in zip(found, placed, strict=True) if p is not None]
+    uids = insert_copies(conn, source.record.id, target, copies)
+    return CopiedUids(target.record.uidvalidity, [row.uid for row, _, _ in copies], uids)
+
+
+@contextmanager
+def _taken_back(
+    store: MessageStore, mailbox: str, placed: Sequence[Placed | None], flags: Flags = NO_FLAGS
+) -> Iterator[None]:
+    """If the rows cannot be written, the messages go again: the client will repeat the command. Not if COMMIT fails:
+    then nobody knows, and the next open sees what the truth is.
     """
-    raise NotImplementedError
+    try:
+        yield
+    except BaseException:
+        store.remove(mailbox, [(message.key, flags) for message in placed if message])
+        raise
+
+
+def _size_hint(content: Content) -> int:
+    return os.stat(content).st_size if isinstance(content, Path) else wire_size(content)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mailcore.index.index import MessageRow
+from mailcore.index.records import MessageRow
 from mailcore.message.flags import Flags
 
 

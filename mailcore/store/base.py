@@ -137,6 +137,9 @@ StoredAt = tuple[StoreKey, Flags, datetime]
 class MessageStore(Protocol):
     """The messages of one account. `mailbox` is a mailbox name with "/" between its levels."""
 
+    def is_present(self) -> bool:
+        """False if the account's folder is missing: nothing can be said about its messages then."""
+
     def ensure_account(self) -> None:
         """Make the folders an account needs. Safe to repeat."""
 

@@ -26,18 +26,20 @@ class Storage:
         self._parsed = ParsedFiles()
         self._agreed: OrderedDict[int, tuple[int, ...]] = OrderedDict()
 
-    def store(self, account: AccountRef) -> MessageStore:
+    def store(self, account: AccountRef, *, lock_timeout_s: float | None = None) -> MessageStore:
         """The store of `account`, in the format the account says."""
-        return self.mbox(account) if account.store == "mbox" else self.maildir(account)
+        if account.store == "mbox":
+            return self.mbox(account, lock_timeout_s=lock_timeout_s)
+        return self.maildir(account)
 
     def maildir(self, account: AccountRef) -> MaildirStore:
         """The account's Maildir, whatever its format is."""
         return MaildirStore(layout.account_folder(self.root, account.address) / "Maildir", self.hostname)
 
-    def mbox(self, account: AccountRef) -> MboxStore:
+    def mbox(self, account: AccountRef, *, lock_timeout_s: float | None = None) -> MboxStore:
         """The account's mbox files, whatever its format is."""
         folder = layout.account_folder(self.root, account.address) / "mbox"
-        return MboxStore(folder, self._parsed, self._lock_timeout_s)
+        return MboxStore(folder, self._parsed, self._lock_timeout_s if lock_timeout_s is None else lock_timeout_s)
 
     def agreed_state(self, mailbox_id: int) -> tuple[int, ...]:
         """The state of the store at the last scan after which the index said the same; () if not known."""

@@ -78,10 +78,11 @@ def stage(folder: str, content: Content, hostname: str, *, size: int | None = No
     return staged
 
 
-def place(staged: Staged, folder: str, hostname: str, *, letters: str | None = None) -> str:
+def place(staged: Staged, folder: str, hostname: str, *, letters: str | None = None, is_last: bool = False) -> str:
     """A name for the message in new/ (or in cur/, with these flag letters). Returns its path.
 
-    An atomic link: the message appears complete, and never in the place of another.
+    An atomic link: the message appears complete, and never in the place of another. With `is_last` the name in tmp/
+    becomes that name, which saves a step.
     """
     key = filename.with_sizes(new_maildir_name(hostname), staged.disk_size, staged.wire_size)
     if letters is None:
@@ -89,11 +90,19 @@ def place(staged: Staged, folder: str, hostname: str, *, letters: str | None = N
     else:
         path = os.path.join(folder, "cur", filename.join(key, letters))
     try:
-        files.link_or_copy(staged.path, path)
+        _give_name(staged, path, is_last=is_last)
     except FileNotFoundError:
         create_folder(folder)
-        files.link_or_copy(staged.path, path)
+        _give_name(staged, path, is_last=is_last)
     return path
+
+
+def _give_name(staged: Staged, path: str, *, is_last: bool) -> None:
+    if is_last and staged.is_ours:
+        os.rename(staged.path, path)
+        staged.path, staged.is_ours = path, False
+    else:
+        files.link_or_copy(staged.path, path)
 
 
 def key_of(path: str) -> str:

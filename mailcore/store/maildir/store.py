@@ -35,6 +35,9 @@ class MaildirStore:
         name = layout.maildir_folder(mailbox)
         return os.path.join(self._root, name) if name else self._root
 
+    def is_present(self) -> bool:
+        return os.path.isdir(self._root)
+
     def ensure_account(self) -> None:
         """Make INBOX; remove what programs that died left in its tmp/."""
         with files.disk_errors():
@@ -83,6 +86,7 @@ class MaildirStore:
         with files.disk_errors():
             if os.path.isdir(os.path.join(target, "cur")):
                 raise MailboxExists(new)
+            ensure_folder(source)
             os.rename(source, target)
             files.sync_directory(self._root)
 

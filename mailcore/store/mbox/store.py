@@ -73,6 +73,9 @@ class MboxStore:
         """The file of a mailbox."""
         return self._root / layout.mbox_file(mailbox)
 
+    def is_present(self) -> bool:
+        return self._root.is_dir()
+
     def ensure_account(self) -> None:
         self.create_mailbox(layout.INBOX)
 

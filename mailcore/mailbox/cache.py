@@ -1,0 +1,76 @@
+"""The cache columns of message rows: filled when somebody first asks, from the message itself.
+
+Messages are read in blocks; a block is written back in one statement and never waits for another session that does
+the same. What could not be written back is still answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+
+from mailcore.errors import MessageGone
+from mailcore.index import statements
+from mailcore.index.index import message_rows
+from mailcore.index.records import CachedRow, MessageRow
+from mailcore.message.summary import Summary, summarise
+from mailcore.store.base import MessageStore
+
+Connection = psycopg.Connection[Any]
+_BLOCK = 200
+
+
+def cached_rows(conn: Connection, store: MessageStore, mailbox_id: int, uids: Sequence[int] | None) -> list[CachedRow]:
+    """See mailcore.mailbox.mailbox.cached_rows."""
+    if uids is None:
+        found = conn.execute(statements.CACHED_ROWS, {"mailbox_id": mailbox_id}, binary=True)
+    else:
+        found = conn.execute(statements.CACHED_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
+    rows = found.fetchall()
+    missing = [row[0] for row in rows if row[6] is None or row[7] is None]
+    if not missing:
+        return list(map(CachedRow._make, rows))
+    read = fill(conn, store, mailbox_id, missing)
+    complete = ((*row[:6], *read[row[0]]) if row[0] in read else row for row in rows)
+    return [CachedRow._make(row) for row in complete if row[6] is not None]
+
+
+def fill(conn: Connection, store: MessageStore, mailbox_id: int, uids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """Read, parse and remember messages. Returns ENVELOPE and BODYSTRUCTURE of those that are there."""
+    result: dict[int, tuple[bytes, bytes]] = {}
+    for start in range(0, len(uids), _BLOCK):
+        block = uids[start : start + _BLOCK]
+        summaries = dict(_summaries(conn, store, mailbox_id, block))
+        _write_back(conn, mailbox_id, summaries)
+        result.update({uid: (each.envelope, each.body_structure) for uid, each in summaries.items()})
+    return result
+
+
+def _summaries(
+    conn: Connection, store: MessageStore, mailbox_id: int, uids: Sequence[int]
+) -> Iterator[tuple[int, Summary]]:
+    mailbox = conn.execute(statements.MAILBOX_BY_ID, {"mailbox_id": mailbox_id}).fetchone()
+    if mailbox is None:
+        return
+    for row in message_rows(conn, mailbox_id, uids):
+        data = _read(store, mailbox[2], row)
+        if data is not None:
+            yield row.uid, summarise(data)
+
+
+def _read(store: MessageStore, name: str, row: MessageRow) -> bytes | None:
+    try:
+        with store.open(name, row.store_key, row.as_flags()) as message:
+            return message.read()
+    except MessageGone:
+        return None
+
+
+def _write_back(conn: Connection, mailbox_id: int, summaries: dict[int, Summary]) -> None:
+    if not summaries:
+        return
+    columns = list(Summary.__dataclass_fields__)
+    values = {column: [getattr(summary, column) for summary in summaries.values()] for column in columns}
+    conn.execute(statements.FILL_CACHE, {"mailbox_id": mailbox_id, "uids": list(summaries), **values})
