@@ -30,28 +30,34 @@ class GroupCommit:
         self._parallel = parallel
         self._max_batch = max_batch
         self._waiting: list[Waiting] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._working = 0
 
     async def submit(self, arrival: Arrival) -> list[Outcome]:
         """Durable when this returns. Raises a MailError, or what the database or the disk raised."""
         future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrival, future))
-        if len(self._running) < self._parallel:
+        if self._working < self._parallel:
+            self._working += 1
             task = asyncio.create_task(self._work())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
     async def drain(self) -> None:
         """Wait until everything that was submitted has its answer."""
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch = self._waiting[: self._max_batch]
-            del self._waiting[: self._max_batch]
-            await self._commit(batch)
+        try:
+            while self._waiting:
+                batch = self._waiting[: self._max_batch]
+                del self._waiting[: self._max_batch]
+                await self._commit(batch)
+        finally:
+            # Here and not when the task is found to be done: in between, a message would wait for nobody.
+            self._working -= 1
 
     async def _commit(self, batch: list[Waiting]) -> None:
         try:

@@ -88,6 +88,12 @@ class Pickup:
                 log.warning("maildrop_not_read", error=str(error))
             await asyncio.sleep(SCAN_EVERY_S)
 
+    def close(self) -> None:
+        """Let another process pick up."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     async def scan(self) -> int:
         """Pick up what is there now; returns how many messages were taken."""
         names: list[str] = await self._services.plain(self._list)

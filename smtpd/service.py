@@ -95,8 +95,8 @@ class Service:
         )
         handler = Handler(services)
         await self._open_listeners(handler)
-        pickup = Pickup(services, handler, settings.home / "maildrop")
-        self._tasks = [asyncio.create_task(pickup.run()), asyncio.create_task(self._report_for_ever())]
+        self._pickup = Pickup(services, handler, settings.home / "maildrop")
+        self._tasks = [asyncio.create_task(self._pickup.run()), asyncio.create_task(self._report_for_ever())]
         log.info("listening", addresses=",".join(self.listening), worker=settings.worker)
 
     async def _open_listeners(self, handler: Handler) -> None:
@@ -148,6 +148,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pickup.close()
         await self.config.stop()
         with suppress(psycopg.Error):
             await asyncio.wait_for(self._offload(_forget), 2.0)

@@ -57,7 +57,9 @@ def test_mail_that_begins_here_gets_what_is_missing(site):
 
 
 def test_fields_that_are_there_stay(site):
-    message = b"date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-Id:\r\n <x@y>\r\nFrom: b@c\r\nReturn-Path: <q@q>\r\n\r\n"
+    message = (
+        b"date: Thu, 1 Jan 1970 00:00:00 +0000\r\nMessage-Id:\r\n <x@y>\r\nFrom: b@c\r\nReturn-Path: <q@q>\r\n\r\n"
+    )
     send(ready(site, peer=TRUSTED), message)
 
     content = site.mailboxes.contents[0]
