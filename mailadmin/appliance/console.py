@@ -12,8 +12,16 @@ from typing import TextIO
 
 WIDTH = 9
 ROTATE_AT_BYTES = 10 << 20
-# What PostgreSQL and Valkey say whenever they start and stop.
-CHATTER = ("LOG:  ", "HINT:  Future log output", "Memory overcommit must be enabled", "ready to exit", "signal-handler")
+# What the servers say whenever they start and stop, and the panel while others are still starting.
+CHATTER = (
+    "LOG:  ",
+    "HINT:  Future log output",
+    "Memory overcommit must be enabled",
+    "ready to exit",
+    "signal-handler",
+    "Service Unavailable: /healthz",
+    "No hostname was supplied",
+)
 
 
 class Console:

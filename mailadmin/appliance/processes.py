@@ -79,7 +79,6 @@ def program_processes(configuration: Configuration) -> list[Process]:
     return [
         Process("worker", celery_command(configuration.queue_workers), Stage.WORKERS),
         Process("scheduler", (sys.executable, str(CODE / "manage.py"), "run_scheduler"), Stage.SCHEDULER),
-        Process("pickup", (sys.executable, "-m", "mailadmin.appliance.pickup"), Stage.SCHEDULER),
         *_each("smtpd", configuration.smtpd_workers, listeners),
         *_each("accessd", configuration.accessd_workers, listeners),
         *([_web(configuration)] if configuration.ports["WEB_PORT"] else []),
@@ -89,7 +88,9 @@ def program_processes(configuration: Configuration) -> list[Process]:
 def celery_command(concurrency: int) -> tuple[str, ...]:
     """Gossip, mingle and heartbeats serve clusters that watch each other; here the queue rows are the truth."""
     return (
-        *(sys.executable, "-m", "celery", "-A", "mailadmin", "worker"),
+        # Started by root, everything runs as root, and one warning in each log line's place is no help.
+        *(sys.executable, "-W", "ignore:You're running the worker with superuser privileges"),
+        *("-m", "celery", "--quiet", "-A", "mailadmin", "worker"),
         *("--concurrency", str(concurrency), "--prefetch-multiplier", "1", "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )

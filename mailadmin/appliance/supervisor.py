@@ -106,7 +106,13 @@ class Supervisor:
         if await asyncio.to_thread(is_prepared, self._home, self.database_url):
             return
         self._console.say("Preparing the database and static files ...")
-        running = subprocess.Popen(
+        running = self._run_preparation()
+        if await ended(running) != 0:
+            raise StartFailed("the database could not be prepared; the reason is above")
+        await asyncio.to_thread(note_prepared, self._home, self.database_url)
+
+    def _run_preparation(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, str(CODE / "manage.py"), "prepare_appliance"],
             stdin=subprocess.DEVNULL,
             env=dict(self._program_environment()),
@@ -114,9 +120,6 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=child_setup(signal.SIGTERM),
         )
-        if await ended(running) != 0:
-            raise StartFailed("the database could not be prepared; the reason is above")
-        await asyncio.to_thread(note_prepared, self._home, self.database_url)
 
     async def _start_programs(self) -> None:
         if self._stop.is_set():
