@@ -67,7 +67,7 @@ def header_fields(block: bytes, fields: tuple[str, ...], *, negate: bool = False
     kept = []
     for field in _FIELD_START.split(block):
         name, colon, _ = field.partition(b":")
-        if field == b"\r\n" or not (colon or negate):
+        if field in (b"", b"\r\n") or not (colon or negate):
             continue
         if (name.rstrip(b" \t").lower() in wanted) is not negate:
             kept.append(field if field.endswith(b"\r\n") else field + b"\r\n")
