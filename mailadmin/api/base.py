@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from mailadmin.api import problems
-from mailadmin.api.authentication import TokenAuthentication, StaffSessionAuthentication
+from mailadmin.api.authentication import StaffSessionAuthentication, TokenAuthentication
 from mailadmin.api.openapi import ApiSchema
 from mailadmin.api.pagination import BoundedPagination
 from mailadmin.api.permissions import HasScope

@@ -71,5 +71,5 @@ class IndexView(APIView):
         from mailadmin.api.urls import VIEWSETS
 
         names = {name: reverse(f"api:{name}-list") for name in VIEWSETS}
-        single = {name: reverse(f"api:{name}") for name in ("settings", "status", "schema", "docs")}
+        single = {name: reverse(f"api:{name}") for name in ("settings", "trace", "status", "schema", "docs")}
         return Response({name: request.build_absolute_uri(url) for name, url in (names | single).items()})

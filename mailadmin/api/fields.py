@@ -33,7 +33,7 @@ def address_key(text: str) -> str:
 
 
 class DomainNameField(serializers.CharField):
-    """A domain: international names become A-labels, capitals small ones. Syntax is checked by the model's validator."""
+    """A domain, international names as A-labels, in lower case. Syntax is checked by the model's validator."""
 
     def to_internal_value(self, data: Any) -> str:
         return domain_key(super().to_internal_value(data))
@@ -51,7 +51,7 @@ class RelayHostField(serializers.Field):
     """A relay host in Postfix's notation, `[smtp.example.org]:587`, or by its id. Unknown ones are created."""
 
     default_error_messages = {
-        "type": "A next hop in Postfix's notation, for example [smtp.example.org]:587, the id of a relay host, or null.",
+        "type": "A next hop in Postfix's notation, such as [smtp.example.org]:587, the id of a relay host, or null.",
         "unknown": "There is no relay host {id}.",
     }
 

@@ -15,6 +15,7 @@ from mailadmin.api.resources.rewrites import RewriteViewSet
 from mailadmin.api.resources.server_settings import ServerSettingsView
 from mailadmin.api.resources.status import StatusView
 from mailadmin.api.resources.tokens import TokenViewSet
+from mailadmin.api.resources.trace import SessionView, TimelineView, TraceView
 from mailadmin.api.resources.transport_rules import TransportRuleViewSet
 
 app_name = "api"
@@ -39,6 +40,9 @@ for prefix, viewset in VIEWSETS.items():
 urlpatterns = [
     *router.urls,
     re_path(r"^settings/?$", ServerSettingsView.as_view(), name="settings"),
+    re_path(r"^trace/?$", TraceView.as_view(), name="trace"),
+    re_path(r"^trace/(?P<queue_id>[0-9A-Za-z]{1,32})/?$", TimelineView.as_view(), name="trace-message"),
+    re_path(r"^trace/sessions/(?P<session_id>[^/]{1,32})/?$", SessionView.as_view(), name="trace-session"),
     re_path(r"^status/?$", StatusView.as_view(), name="status"),
     re_path(r"^schema/?$", documents.OpenApiView.as_view(), name="schema"),
     re_path(r"^docs/?$", documents.SwaggerView.as_view(), name="docs"),

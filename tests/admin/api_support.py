@@ -15,7 +15,7 @@ class ApiClient:
         self.client = Client(raise_request_exception=False)
         self.headers = {}
         if scopes:
-            _, text = create_token("test " + " ".join(scopes), scopes)
+            _, text = create_token(("test " + " ".join(scopes))[:100], scopes)
             self.headers["Authorization"] = f"Bearer {text}"
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:

@@ -94,7 +94,7 @@ class AccountSerializer(ResourceSerializer):
             if not skip:
                 self._check_password(password, attrs)
             attrs["password"] = password
-        if self.instance is not None and not attrs.get("enabled", True):
+        if self.instance is not None and not (attrs.get("enabled", True) and attrs.get("is_superuser", True)):
             refuse_to_lock_out(self.instance)
         return attrs
 

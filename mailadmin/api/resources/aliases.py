@@ -10,6 +10,7 @@ from mailadmin.api.fields import AddressField, address_key, model_validators
 from mailadmin.api.filters import DomainFilterField, WordsFilter
 from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.serializers import ResourceSerializer
+from mailadmin.directory.alias_graph import find_loop
 from mailadmin.directory.models import Alias, Domain
 from mailadmin.directory.validators import validate_alias_target
 
@@ -47,6 +48,12 @@ class AliasSerializer(ResourceSerializer):
 
     def validate_targets(self, targets: list[str]) -> list[str]:
         return list(dict.fromkeys(targets))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        address = attrs.get("address") or self.instance.address
+        if loop := find_loop(address, attrs.get("targets", [])):
+            raise serializers.ValidationError({"targets": [f"This leads back to itself: {' → '.join(loop)}."]})
+        return super().validate(attrs)
 
     def apply(self, instance: Alias, values: dict[str, Any]) -> None:
         super().apply(instance, values)

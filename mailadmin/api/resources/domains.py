@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django_filters import rest_framework as filters
 from rest_framework import serializers
@@ -47,10 +47,9 @@ class DomainSerializer(ResourceSerializer):
         return name
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        kind = attrs.get("kind")
-        if self.instance is not None and kind is not None and kind != Domain.Kind.LOCAL:
-            if self.instance.accounts.exists():
-                raise serializers.ValidationError({"kind": ["The domain has accounts, so it must stay local."]})
+        stays_local = attrs.get("kind", Domain.Kind.LOCAL) == Domain.Kind.LOCAL
+        if self.instance is not None and not stays_local and self.instance.accounts.exists():
+            raise serializers.ValidationError({"kind": ["The domain has accounts, so it must stay local."]})
         return super().validate(attrs)
 
     def store(self, instance: Domain) -> None:

@@ -38,7 +38,7 @@ class QueueMessageSerializer(serializers.ModelSerializer):
     """A queued message."""
 
     recipient_count = serializers.IntegerField(read_only=True)
-    recipients = QueueRecipientSerializer(many=True, read_only=True)
+    recipients = QueueRecipientSerializer(many=True, read_only=True, source="shown_recipients")
 
     class Meta:
         model = QueueMessage
@@ -103,7 +103,8 @@ class QueueViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         waiting = QueueRecipient.objects.filter(message=OuterRef("pk")).order_by().values("message")
         counted = Subquery(waiting.annotate(number=Count("pk")).values("number"), output_field=BigIntegerField())
         shown = QueueRecipient.objects.order_by("next_attempt_at", "id")[:MAX_SHOWN_RECIPIENTS]
-        return QueueMessage.objects.annotate(recipient_count=counted).prefetch_related(Prefetch("recipients", shown))
+        first = Prefetch("recipients", shown, to_attr="shown_recipients")
+        return QueueMessage.objects.annotate(recipient_count=counted).prefetch_related(first)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Forget the message and all its recipients. Nobody is told."""

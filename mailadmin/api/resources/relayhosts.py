@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
@@ -12,7 +11,7 @@ from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.serializers import ResourceSerializer
 from mailadmin.transport.models import RelayHost
 from mailadmin.transport.postfix_notation import NextHopNotation, NotationError, parse_next_hop
-from mailcore.secretbox import seal
+from mailadmin.transport.services import set_relay_password
 
 
 class RelayHostSerializer(ResourceSerializer):
@@ -49,7 +48,7 @@ class RelayHostSerializer(ResourceSerializer):
         password = rest.pop("password", None)
         super().apply(instance, rest)
         if password is not None:
-            instance.sealed_password = seal(settings.SECRET_KEY, password) if password else ""
+            set_relay_password(instance, password)
 
 
 def _hop(text: str) -> NextHopNotation:

@@ -1,0 +1,75 @@
+"""The folder list at the side: what the account's mailboxes are called for people, in which order, with which sign."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailcore.index.records import MailboxRecord
+
+# Special use (RFC 6154) -> (rank, sign, what people call it).
+_SPECIAL = {
+    "INBOX": (0, "inbox", "Inbox"),
+    "\\Drafts": (1, "drafts", "Drafts"),
+    "\\Sent": (2, "sent", "Sent"),
+    "\\Archive": (3, "archive", "Archive"),
+    "\\Junk": (4, "junk", "Junk"),
+    "\\Trash": (5, "trash", "Trash"),
+}
+_OTHER_RANK = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One line of the folder list. `depth` is how far it is indented; `name` is the last level only."""
+
+    id: int
+    full_name: str
+    name: str
+    icon: str
+    depth: int
+    unread: int
+    total: int
+    is_current: bool
+    kind: str
+
+
+def folders(mailboxes: Sequence[MailboxRecord], current_id: int | None = None) -> list[Folder]:
+    """All mailboxes, special ones first, the rest as a tree in alphabetical order."""
+    return [_folder(mailbox, current_id) for mailbox in sorted(mailboxes, key=_order)]
+
+
+def title(mailbox: MailboxRecord) -> str:
+    """What people call the mailbox."""
+    return _SPECIAL[_kind(mailbox)][2] if _kind(mailbox) in _SPECIAL else mailbox.name
+
+
+def _kind(mailbox: MailboxRecord) -> str:
+    return "INBOX" if mailbox.name == "INBOX" else mailbox.special_use
+
+
+def _order(mailbox: MailboxRecord) -> tuple[int, list[str]]:
+    rank = _SPECIAL.get(_kind(mailbox), (_OTHER_RANK,))[0]
+    return rank, mailbox.name.casefold().split("/")
+
+
+def _folder(mailbox: MailboxRecord, current_id: int | None) -> Folder:
+    kind = _kind(mailbox)
+    levels = mailbox.name.split("/")
+    special = _SPECIAL.get(kind)
+    return Folder(
+        id=mailbox.id,
+        full_name=mailbox.name,
+        name=special[2] if special else levels[-1],
+        icon=special[1] if special else "folder",
+        depth=0 if special else min(len(levels) - 1, 4),
+        unread=_to_read(kind, mailbox),
+        total=mailbox.messages,
+        is_current=mailbox.id == current_id,
+        kind=kind,
+    )
+
+
+def _to_read(kind: str, mailbox: MailboxRecord) -> int:
+    """Nobody has to read the trash or what he wrote himself; drafts are counted because they wait."""
+    if kind in {"\\Trash", "\\Sent", "\\Junk"}:
+        return 0
+    return mailbox.messages if kind == "\\Drafts" else mailbox.unseen

@@ -1,0 +1,1 @@
+"""The pages of the viewer, one module per kind of page."""

@@ -1,0 +1,112 @@
+"""The list of messages of one folder, and the folders themselves."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from mailadmin.database import raw_connection
+from mailadmin.webmail import access
+from mailadmin.webmail.errors import sentence_for
+from mailadmin.webmail.folders import folders, title
+from mailadmin.webmail.forms import list_query
+from mailadmin.webmail.listing import SHOWN, list_page
+from mailadmin.webmail.policy import page
+from mailcore.errors import StoreError
+from mailcore.index.records import MailboxRecord
+from mailcore.mailbox import account as account_mailboxes
+from mailcore.mailbox.mailbox import refresh
+
+MAX_FOLDER_NAME = 200
+
+
+def frame(request: HttpRequest, mailbox: MailboxRecord | None) -> dict[str, Any]:
+    """What every page in the frame needs: the folder list and where in it we are."""
+    found = access.mailboxes_of(request)
+    return {
+        "folders": folders(found, mailbox.id if mailbox else None),
+        "mailbox": mailbox,
+        "mailbox_title": title(mailbox) if mailbox else "",
+        "is_trash": mailbox is not None and mailbox.special_use == "\\Trash",
+        "is_junk": mailbox is not None and mailbox.special_use == "\\Junk",
+        "undo": request.session.pop("webmail_undo", None),
+    }
+
+
+@page
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """To the inbox."""
+    inbox = next(mailbox for mailbox in access.mailboxes_of(request) if mailbox.name == "INBOX")
+    return redirect("webmail:list", inbox.id)
+
+
+@page
+@require_GET
+def message_list(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """The folder's messages, newest first. htmx gets the list and the folder counts, a browser the whole page."""
+    mailbox = access.mailbox_or_404(request, mailbox_id)
+    account = access.account_of(request)
+    if refresh(raw_connection(), access.storage(), account, mailbox):
+        mailbox = access.mailbox_or_404(request, mailbox_id)
+    query = list_query(request.GET)
+    context = {
+        **frame(request, mailbox),
+        "page": list_page(account, mailbox, query),
+        "query": query,
+        "tabs": [(label, query.url_query(show=shown), query.shown == shown) for shown, label in SHOWN.items()],
+        "everywhere_url": query.url_query(**{"in": "" if query.everywhere else "text"}),
+        "here": request.get_full_path(),
+    }
+    template = "webmail/list_part.html" if request.htmx else "webmail/list.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+@page
+@require_GET
+def news(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """200 if the mailbox has changed since `modseq`, else 204: what an open list asks every few seconds."""
+    mailbox = access.mailbox_or_404(request, mailbox_id)
+    refresh(raw_connection(), access.storage(), access.account_of(request), mailbox)
+    now = access.mailbox_or_404(request, mailbox_id)
+    known = request.GET.get("modseq", "")
+    return HttpResponse(status=204 if known == str(now.highestmodseq) else 200)
+
+
+@page
+@require_POST
+def create_folder(request: HttpRequest) -> HttpResponse:
+    """A new folder; "/" in the name puts it into another one."""
+    name = request.POST.get("name", "").replace("\x00", "").strip()[:MAX_FOLDER_NAME]
+    account = access.account_of(request)
+    try:
+        made = account_mailboxes.create_mailbox(raw_connection(), access.storage(), account, name)
+    except StoreError as error:
+        messages.error(request, sentence_for(error)[1])
+        return redirect("webmail:home")
+    account_mailboxes.set_subscribed(raw_connection(), account, made.name, True)
+    access.announce(made.id)
+    messages.success(request, f"The folder {made.name} is there.")
+    return redirect("webmail:list", made.id)
+
+
+@page
+@require_POST
+def delete_folder(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """Delete an own folder. It must be empty: what is in it is deleted message by message, by way of the trash."""
+    mailbox = access.mailbox_or_404(request, mailbox_id)
+    if mailbox.special_use or mailbox.name == "INBOX" or mailbox.messages:
+        messages.error(request, "Only empty folders of your own can be deleted.")
+        return redirect("webmail:list", mailbox.id)
+    account = access.account_of(request)
+    try:
+        account_mailboxes.delete_mailbox(raw_connection(), access.storage(), account, mailbox.name)
+    except StoreError as error:
+        messages.error(request, sentence_for(error)[1])
+        return redirect("webmail:list", mailbox.id)
+    account_mailboxes.set_subscribed(raw_connection(), account, mailbox.name, False)
+    access.announce(mailbox.id)
+    messages.success(request, f"The folder {mailbox.name} is deleted.")
+    return redirect("webmail:home")
