@@ -1,0 +1,483 @@
+"""From queue rows to a server's mailbox and back as a bounce: PostgreSQL, files and sockets are real."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mailadmin.directory.models import Account, Alias, Domain
+from mailadmin.transport.models import TransportRule
+from mailcore.clock import FakeClock, SystemClock
+from mailcore.queue import leases, operations
+from mailcore.relay.run import run_lease
+from tests.fakes.dns_server import FakeDns
+from tests.fakes.queue_world import BODY, QueueWorld, to_recipient
+from tests.fakes.smtp_sink import HANG_UP, Script, Sink
+
+BOB = "bob@there.test"
+
+
+@pytest.fixture
+def world(django_database: str, mail_home: Path) -> Iterator[QueueWorld]:
+    world = QueueWorld(django_database, mail_home)
+    yield world
+    world.close()
+
+
+def clock_of_today() -> FakeClock:
+    return FakeClock(SystemClock().now())
+
+
+def part_of(message, kind: str):
+    return next(part for part in message.walk() if part.get_content_type() == kind)
+
+
+def test_a_relayed_message_leaves_nothing_behind(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        queue_id = world.enqueue(BOB)
+        world.run_due()
+
+    assert sink.received[0].content == BODY.replace(b"\n", b"\r\n"), "Return-Path stays here"
+    assert sink.received[0].mail_parameters == [f"SIZE={len(sink.received[0].content)}"]
+    assert world.rows() == [] and world.rows("queue_message") == [] and world.spool_files() == []
+    assert world.events.kinds() == ["relayed", "removed"]
+    event = world.events.all[0]
+    assert (event.queue_id, event.recipient, event.rule) == (queue_id, BOB, "relayhost")
+
+
+def test_a_hundred_messages_use_one_connection(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        for number in range(100):
+            world.enqueue(f"user{number}@there.test")
+        world.run_due()
+
+    assert len(sink.received) == 100 and sink.connections == 1
+    assert world.rows() == [] and world.spool_files() == []
+
+
+def test_a_host_that_is_down_defers_with_the_reason_visible(world, free_port):
+    world.relayhost(free_port())
+    world.enqueue(BOB)
+    before = SystemClock().now()
+
+    world.run_due()
+
+    row = world.row()
+    assert row["state"] == "waiting" and row["attempts"] == 1 and row["lease"] is None
+    assert "451 4.4.1" in row["last_reply"] and "refused" in row["last_reply"]
+    assert 299 <= (row["next_attempt_at"] - before).total_seconds() <= 305
+    assert world.events.kinds() == ["deferred"] and world.inbox() == []
+    assert [str(reply.code) for reply in world.hints.refusals.values()] == ["451"]
+
+
+def test_a_deferred_message_is_not_due_before_its_time_and_then_arrives(world):
+    clock = clock_of_today()
+    with Sink(Script(rcpt="450 4.2.0 greylisted")) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB, clock=clock)
+        assert world.run_due(clock=clock) == 1
+
+        sink.script.rcpt = "250 ok"
+        assert world.run_due(clock=clock) == 0
+        clock.advance(301)
+        assert world.run_due(clock=clock) == 1
+
+    assert len(sink.received) == 1 and world.rows() == []
+
+
+def test_retry_now_makes_it_due_at_once(world, free_port):
+    world.relayhost(free_port())
+    world.enqueue(BOB)
+    world.run_due()
+    assert world.claim() == []
+
+    assert operations.retry_now(world.conn, recipient_ids=[world.row()["id"]]) == 1
+
+    assert len(world.claim()) == 1
+
+
+def test_a_changed_relayhost_reaches_mail_that_waits(world, free_port):
+    world.relayhost(free_port())
+    world.enqueue(BOB)
+    world.run_due()
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        operations.retry_now(world.conn, message_ids=[world.row()["message_id"]])
+        world.run_due()
+
+    assert len(sink.received) == 1
+
+
+def test_a_550_becomes_a_bounce_in_the_senders_inbox(world):
+    with Sink(Script(rcpt="550 5.1.1 <bob@there.test>: no such user here")) as sink:
+        world.relayhost(sink.port)
+        queue_id = world.enqueue(BOB)
+        world.run_until_empty()
+
+    (bounce,) = world.inbox()
+    assert bounce["To"] == "alice@here.test" and bounce["Return-Path"] == "<>"
+    assert bounce["Auto-Submitted"] == "auto-replied" and bounce["In-Reply-To"] == "<1@here.test>"
+    text = part_of(bounce, "text/plain").get_content()
+    assert "There is no mailbox of that name" in text and "no such user here" in text
+    status = part_of(bounce, "message/delivery-status").get_payload()
+    assert status[1]["Action"] == "failed" and status[1]["Status"] == "5.1.1"
+    assert status[1]["Final-Recipient"] == "rfc822; bob@there.test"
+    assert status[1]["Diagnostic-Code"].startswith("smtp; 550 5.1.1")
+    assert status[0]["X-Queue-ID"] == queue_id
+    assert part_of(bounce, "message/rfc822").get_payload(0).get_content() == "Hello.\n"
+    assert world.rows() == [] and world.spool_files() == []
+    assert world.events.kinds() == ["bounced", "report", "removed", "delivered", "removed"]
+    assert len(world.hints.mailboxes) == 1
+
+
+def test_the_null_sender_never_gets_a_bounce(world):
+    with Sink(Script(rcpt="550 5.1.1 no")) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB, sender="")
+        world.run_until_empty()
+
+    assert world.inbox() == [] and world.rows("queue_message") == []
+
+
+def test_a_bounce_to_a_sender_elsewhere_goes_out_with_the_null_sender(world):
+    script = Script(rcpt=lambda address: "550 5.1.1 no" if address == BOB else "250 ok")
+    with Sink(script) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB, sender="carol@elsewhere.test")
+        world.run_until_empty()
+
+    (report,) = sink.received
+    assert report.sender == "" and report.recipients == ["carol@elsewhere.test"]
+    assert not report.content.startswith(b"Return-Path")
+
+
+def test_a_bounce_to_an_alias_reaches_all_it_stands_for(world):
+    domain = Domain.objects.get(name="here.test")
+    Account.objects.create(address="dora@here.test", domain=domain, password="!")
+    Alias.objects.create(address="sales@here.test", domain=domain, targets=["alice@here.test", "dora@here.test"])
+    with Sink(Script(rcpt="550 5.1.1 no")) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB, sender="sales@here.test")
+        world.run_until_empty()
+
+    assert len(world.inbox("alice")) == len(world.inbox("dora")) == 1
+
+
+def test_one_report_for_all_recipients_that_failed_together(world):
+    with Sink(Script(rcpt=lambda a: "250 ok" if a.startswith("good") else "550 5.1.1 no")) as sink:
+        world.relayhost(sink.port)
+        world.enqueue("x@there.test", "good@there.test", "y@there.test")
+        world.run_until_empty()
+
+    (bounce,) = world.inbox()
+    assert [group["Final-Recipient"] for group in part_of(bounce, "message/delivery-status").get_payload()[1:]] == [
+        "rfc822; x@there.test",
+        "rfc822; y@there.test",
+    ]
+    assert sink.received[0].recipients == ["good@there.test"]
+
+
+def test_mail_that_waited_too_long_bounces_with_the_last_words(world):
+    with Sink(Script(rcpt="451 4.2.2 mailbox full again")) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB, age_s=3600, lifetime_s=3500)
+        world.run_until_empty()
+
+    (bounce,) = world.inbox()
+    status = part_of(bounce, "message/delivery-status").get_payload()[1]
+    assert status["Status"] == "5.4.7" and "mailbox full again" in status["Diagnostic-Code"]
+
+
+def test_the_sender_is_warned_once_of_a_delay(world, free_port):
+    clock = clock_of_today()
+    world.relayhost(free_port())
+    world.enqueue(BOB, age_s=14_401, clock=clock)
+
+    world.run_due(clock=clock)
+    clock.advance(4100)
+    world.run_due(clock=clock)
+    clock.advance(4100)
+    world.run_due(clock=clock)
+
+    (warning,) = world.inbox()
+    assert warning["Subject"] == "Your message has not been delivered yet"
+    assert part_of(warning, "message/delivery-status").get_payload()[1]["Action"] == "delayed"
+    assert part_of(warning, "text/rfc822-headers").get_content().startswith("Message-ID: <1@here.test>")
+    assert len(world.rows()) == 1
+
+
+def test_notify_never_and_notify_success(world):
+    never = to_recipient("never@there.test", notify=frozenset({"NEVER"}))
+    success = to_recipient("success@there.test", notify=frozenset({"SUCCESS"}))
+    keywords = ("PIPELINING", "ENHANCEDSTATUSCODES")
+    script = Script(rcpt=lambda a: "550 5.1.1 no" if a.startswith("never") else "250 ok", keywords=keywords)
+    with Sink(script) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(never, success)
+        world.run_until_empty()
+
+    (report,) = world.inbox()
+    status = part_of(report, "message/delivery-status").get_payload()
+    assert [group["Action"] for group in status[1:]] == ["relayed"]
+
+
+def test_a_next_host_that_knows_dsn_reports_success_itself(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue(to_recipient(BOB, notify=frozenset({"SUCCESS"})))
+        world.run_until_empty()
+
+    assert sink.received[0].rcpt_parameters == [["NOTIFY=SUCCESS", "ORCPT=rfc822;bob@there.test"]]
+    assert world.inbox() == []
+
+
+def test_mail_by_mx_and_by_transport_rule(world):
+    zone = "there.test. 60 IN MX 10 mx.there.test.\nmx.there.test. 60 IN A 127.0.0.1\nnull.test. 60 IN MX 0 .\n"
+    with Sink() as ruled, FakeDns(zone) as dns:
+        from mailadmin.transport.models import RelayHost
+
+        host = RelayHost.objects.create(host="127.0.0.1", port=ruled.port, tls="none")
+        TransportRule.objects.create(match="ruled.test", direction="recipient", relayhost=host)
+        world.enqueue("a@ruled.test", "b@null.test")
+        world.run_due(world.worker(dns=dns.address))
+
+    assert [message.recipients for message in ruled.received] == [["a@ruled.test"]]
+    assert "null.test. MX" in dns.questions
+    bounced = next(event for event in world.events.all if event.kind == "bounced")
+    assert bounced.reply.startswith("556 5.1.10")
+
+
+def test_a_relay_password_is_unsealed_for_the_login(world):
+    script = Script(keywords=("PIPELINING", "AUTH PLAIN"), users={"us": "secret"})
+    with Sink(script) as sink:
+        world.relayhost(sink.port, username="us", password="secret")
+        world.enqueue(BOB)
+        world.run_due()
+
+    assert sink.received[0].user == "us"
+
+
+# Local recipients
+
+
+def test_a_local_recipient_in_the_queue_is_delivered(world):
+    world.enqueue("alice@here.test", "alice+tag@here.test")
+
+    world.run_due()
+
+    assert [message.get_content() for message in world.inbox()] == ["Hello.\n", "Hello.\n"]
+    assert world.rows() == [] and world.spool_files() == []
+
+
+def test_an_unknown_local_recipient_bounces(world):
+    world.enqueue("nobody@here.test")
+
+    world.run_until_empty()
+
+    (bounce,) = world.inbox()
+    assert "There is no mailbox of that name" in part_of(bounce, "text/plain").get_content()
+
+
+def test_a_full_mailbox_makes_mail_wait(world):
+    Account.objects.filter(address="alice@here.test").update(quota_bytes=10)
+    world.enqueue("alice@here.test")
+
+    world.run_due()
+
+    assert world.row()["last_reply"].startswith("452 4.2.2") and world.inbox() == []
+
+
+def test_an_address_that_leads_elsewhere_by_now_is_followed(world):
+    domain = Domain.objects.get(name="here.test")
+    Alias.objects.create(address="moved@here.test", domain=domain, targets=["moved@there.test", "alice@here.test"])
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue("moved@here.test")
+        world.run_until_empty()
+
+    assert sink.received[0].recipients == ["moved@there.test"] and len(world.inbox()) == 1
+    assert world.rows() == [] and world.spool_files() == []
+
+
+# What must not go wrong
+
+
+def test_a_lease_that_ended_is_not_worked_on(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        (lease,) = world.claim()
+        later = clock_of_today()
+        later.advance(leases.HANDOVER_S + 1)
+
+        assert run_lease(world.worker(clock=later), lease.lease) == 0
+
+    assert sink.connections == 0
+
+
+def test_a_lease_given_to_two_workers_is_worked_on_once(world):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slowly(_: bytes) -> str:
+        entered.set()
+        go_on.wait(10)
+        return "250 ok"
+
+    with Sink(Script(end_of_data=slowly)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        (lease,) = world.claim()
+        first = threading.Thread(target=run_lease, args=(world.worker(time_scale=1.0), lease.lease))
+        first.start()
+        entered.wait(10)
+
+        assert run_lease(world.worker(), lease.lease) == 0
+        go_on.set()
+        first.join()
+
+    assert len(sink.received) == 1 and world.rows() == []
+
+
+def test_a_worker_whose_lease_was_taken_does_not_bounce(world):
+    """The failure is somebody else's to tell now: two bounces for one message would be a lie."""
+    stolen: list[int] = []
+
+    def steal(_: str) -> str:
+        with psycopg.connect(world.url, autocommit=True) as conn:
+            stolen.append(leases.reclaim_ended(conn, SystemClock().now().replace(year=2100)))
+        return "550 5.1.1 no"
+
+    with Sink(Script(rcpt=steal)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        world.run_due()
+
+    assert stolen == [1] and world.row()["state"] == "waiting"
+    assert len(world.rows("queue_message")) == 1 and len(world.spool_files()) == 1
+
+
+def test_a_delivery_counts_although_the_lease_was_lost(world):
+    def steal(_: bytes) -> str:
+        with psycopg.connect(world.url, autocommit=True) as conn:
+            leases.reclaim_ended(conn, SystemClock().now().replace(year=2100))
+        return "250 ok"
+
+    with Sink(Script(end_of_data=steal)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        world.run_due()
+
+    assert world.rows() == [] and len(sink.received) == 1
+
+
+def test_no_further_message_is_begun_after_the_lease_was_lost(world, monkeypatch):
+    monkeypatch.setattr("mailcore.relay.run.RENEW_EVERY_S", 0.0)
+
+    def steal(_: bytes) -> str:
+        with psycopg.connect(world.url, autocommit=True) as conn:
+            leases.reclaim_ended(conn, SystemClock().now().replace(year=2100))
+        return "250 ok"
+
+    with Sink(Script(end_of_data=steal)) as sink:
+        world.relayhost(sink.port)
+        for _ in range(3):
+            world.enqueue(BOB)
+        world.run_due()
+
+    assert len(sink.received) == 1 and [row["state"] for row in world.rows()] == ["waiting", "waiting"]
+
+
+def test_the_outcome_is_recorded_although_the_database_went_away_meanwhile(world):
+    def cut_off(_: bytes) -> str:
+        world.conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test worker'"
+        )
+        return "250 ok"
+
+    with Sink(Script(end_of_data=cut_off)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        world.enqueue(BOB)
+        world.run_due()
+
+    assert world.rows() == [], "nothing is left that could be sent a second time"
+    assert len(sink.received) == 2
+
+
+def test_the_last_two_recipients_finished_at_the_same_time_finish_the_message(world):
+    barrier = threading.Barrier(2, timeout=10)
+    with (
+        Sink(Script(end_of_data=lambda _: (barrier.wait(), "250 ok")[1])) as one,
+        Sink(Script(end_of_data=lambda _: (barrier.wait(), "250 ok")[1])) as two,
+    ):
+        from mailadmin.transport.models import RelayHost
+
+        for name, sink in (("one.test", one), ("two.test", two)):
+            host = RelayHost.objects.create(host="127.0.0.1", port=sink.port, tls="none")
+            TransportRule.objects.create(match=name, direction="recipient", relayhost=host)
+        for _ in range(5):
+            world.enqueue("a@one.test", "a@two.test")
+        claimed = world.claim()
+        assert len(claimed) == 2
+        threads = [
+            threading.Thread(target=run_lease, args=(world.worker(time_scale=1.0), lease.lease)) for lease in claimed
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+    assert world.rows("queue_message") == [] and world.spool_files() == []
+
+
+def test_lost_content_waits_for_somebody_to_look(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        queue_id = world.enqueue(BOB)
+        world.spool.discard(queue_id)
+        world.run_due()
+
+    assert "missing from the spool" in world.row()["last_reply"] and sink.received == []
+
+
+def test_a_message_deleted_while_it_waits_in_a_lease_is_not_sent(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        (lease,) = world.claim()
+        assert operations.delete(world.conn, message_ids=[world.row()["message_id"]]) == 1
+
+        assert run_lease(world.worker(), lease.lease) == 0
+
+    assert sink.received == [] and world.rows("queue_message") == []
+    assert world.spool.sweep(lambda ids: operations.known_queue_ids(world.conn, ids), older_than_s=-1) == 1
+    assert world.spool_files() == []
+
+
+def test_a_lost_connection_after_the_content_is_tried_again(world):
+    """Nobody knows whether it was taken: better twice than never (RFC 5321 section 4.1.1.4, RFC 1047)."""
+    with Sink(Script(end_of_data=HANG_UP)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        world.run_due()
+
+    assert world.row()["attempts"] == 1 and "the end of data" in world.row()["last_reply"]
+
+
+def test_a_hundred_deferrals_are_one_database_transaction(world, free_port):
+    world.relayhost(free_port())
+    for number in range(50):
+        world.enqueue(f"user{number}@there.test")
+    began = time.monotonic()
+
+    world.run_due()
+
+    changes = {row["last_attempt_at"] for row in world.rows()}
+    assert len(changes) == 1 and time.monotonic() - began < 5
