@@ -26,19 +26,20 @@ LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(7310000000000000 + %(account_id)s::
 INSERT_MAILBOXES = """
 INSERT INTO mailbox (account_id, name, uidvalidity, uidnext, highestmodseq, first_recent_uid, special_use,
                      messages, unseen, size)
-SELECT account_id, name, extract(epoch FROM clock_timestamp())::bigint, 1, 1, 1, special_use, 0, 0, 0
+SELECT account_id, name, floor(extract(epoch FROM clock_timestamp()))::bigint, 1, 1, 1, special_use, 0, 0, 0
 FROM unnest(%(account_ids)s::bigint[], %(names)s::text[], %(special_uses)s::text[])
     AS new (account_id, name, special_use)
 ORDER BY account_id, name
 ON CONFLICT (account_id, name) DO NOTHING
 """
+SECONDS_SINCE = "SELECT extract(epoch FROM clock_timestamp())::float8 - %(uidvalidity)s::float8"
 RENAME_MAILBOXES = """
 UPDATE mailbox SET name = new.name
 FROM unnest(%(mailbox_ids)s::bigint[], %(names)s::text[]) AS new (id, name)
 WHERE mailbox.id = new.id
 """
 RENEW_UIDVALIDITY = """
-UPDATE mailbox SET uidvalidity = greatest(uidvalidity + 1, extract(epoch FROM clock_timestamp())::bigint)
+UPDATE mailbox SET uidvalidity = greatest(uidvalidity + 1, floor(extract(epoch FROM clock_timestamp()))::bigint)
 WHERE id = %(mailbox_id)s RETURNING uidvalidity
 """
 DELETE_MAILBOX = """

@@ -97,7 +97,7 @@ def delete_mailbox(conn: Connection, storage: Storage, account: AccountRef, name
     """Delete a mailbox and its messages. Raises CannotDeleteInbox, MailboxNotFound, HasChildren."""
     if _lookup_name(name) == INBOX:
         raise CannotDeleteInbox(name)
-    _outlive_uidvalidity(get_mailbox(conn, account, name))
+    _outlive_uidvalidity(conn, get_mailbox(conn, account, name))
     with conn.transaction():
         conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
         [ledger] = lock_mailboxes(conn, [get_mailbox(conn, account, name).id])
@@ -113,7 +113,7 @@ def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old:
     6.3.5). Raises MailboxNotFound, MailboxExists, MailboxNameInvalid.
     """
     old, new = _lookup_name(old), canonical_name(new.removesuffix(SEPARATOR))
-    _outlive_uidvalidity(get_mailbox(conn, account, old))
+    _outlive_uidvalidity(conn, get_mailbox(conn, account, old))
     with conn.transaction():
         conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
         existing = {record.name: record for record in list_mailboxes(conn, account)}
@@ -227,10 +227,10 @@ def _rename_folders(store: MessageStore, renamed: Mapping[str, str]) -> None:
         raise
 
 
-def _outlive_uidvalidity(record: MailboxRecord) -> None:
+def _outlive_uidvalidity(conn: Connection, record: MailboxRecord) -> None:
     """UIDVALIDITY is the second of creation. A name that becomes free must not be given out again within that second,
     or two mailboxes of one name would have the same (RFC 3501 section 2.3.1.1).
     """
-    left = record.uidvalidity + 1 - time.time()
-    if 0 < left <= 1:
-        time.sleep(left)
+    age = conn.execute(statements.SECONDS_SINCE, {"uidvalidity": record.uidvalidity}).fetchone()
+    if age and 0 <= age[0] < 1:
+        time.sleep(1.001 - age[0])
