@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.contrib import admin
-from django.urls import URLPattern, include, path
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, include, path, reverse
 from django.views.generic import RedirectView
 
 from mailadmin.status import views as status
@@ -24,11 +28,20 @@ def pages() -> list[URLPattern]:
     ]
 
 
+def panel_login(request: HttpRequest) -> HttpResponseBase:
+    """unfold's login form forgets where an administrator wants to go; without a place named, that is the panel."""
+    if request.method == "GET" and "next" not in request.GET:
+        query = urlencode({"next": reverse("admin:index")})
+        return HttpResponseRedirect(f"{reverse('admin:login')}?{query}")
+    return admin.site.login(request)
+
+
 # unfold asks its site for these before its own addresses.
 admin.site.extra_urls = pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/login/", panel_login),
     path("admin/", admin.site.urls),
     path("mail/", include("mailadmin.webmail.urls")),
     path("api/v1/", include("mailadmin.api.urls")),

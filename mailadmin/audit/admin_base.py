@@ -32,7 +32,6 @@ class PanelAdmin(ModelAdmin):
     warn_unsaved_form = True
     list_filter_sheet = True
     list_per_page = 50
-    show_full_result_count = False
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may_administer(request)

@@ -35,6 +35,7 @@ from mailadmin.directory.forms import (
 from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.directory.quantities import format_bytes
+from mailadmin.directory.templatetags.mailkeep import moment
 from mailcore.config.loader import load_snapshot
 
 # There is one right, being an administrator: groups would be a page that does nothing.
@@ -54,6 +55,7 @@ class DomainAdmin(PanelAdmin):
     """Domains; the page of one shows its DNS records and the settings of a mail client."""
 
     form = DomainForm
+    fields = ("name", "kind", "alias_of", "enabled", "description")
     list_display = (
         "name",
         "kind_label",
@@ -125,16 +127,7 @@ class DomainAdmin(PanelAdmin):
 class AccountAdmin(PanelAdmin):
     """Accounts: address and password are enough to make one."""
 
-    list_display = (
-        "address",
-        "display_name",
-        "usage_bar",
-        "protocols",
-        "store",
-        "enabled",
-        "is_staff",
-        "last_login",
-    )
+    list_display = ("address", "display_name", "usage_bar", "protocols", "store", "standing", "seen")
     list_filter = ("domain", "enabled", "store", "is_staff")
     search_fields = ("address", "display_name")
     search_help_text = "Address or name"
@@ -178,9 +171,20 @@ class AccountAdmin(PanelAdmin):
 
     @display(description="protocols")
     def protocols(self, account: Account) -> SafeString | str:
-        names = [("IMAP", account.allow_imap), ("POP3", account.allow_pop3), ("SMTP", account.allow_smtp)]
-        badges = [(name,) for name, allowed in names if allowed]
-        return format_html_join(" ", '<span class="mk-badge info">{}</span>', badges) or "none"
+        allowed = {"IMAP": account.allow_imap, "POP3": account.allow_pop3, "SMTP": account.allow_smtp}
+        badges = [(name,) for name, yes in allowed.items() if yes]
+        shown = format_html_join(" ", '<span class="mk-badge">{}</span>', badges)
+        return format_html('<span class="mk-nowrap">{}</span>', shown) if badges else "none"
+
+    @display(description="standing", ordering="enabled", label={"administrator": "info", "disabled": "danger"})
+    def standing(self, account: Account) -> str:
+        if not account.enabled:
+            return "disabled"
+        return "administrator" if account.is_staff else "enabled"
+
+    @display(description="last login", ordering="last_login")
+    def seen(self, account: Account) -> SafeString | str:
+        return moment(account.last_login) or "never"
 
     def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
         """Not oneself, and not the last one who could let others in."""
@@ -263,8 +267,8 @@ class AliasAdmin(PanelAdmin):
     @display(description="targets")
     def target_list(self, alias: Alias) -> SafeString:
         shown = format_html_join(SafeString("<br>"), "{}", [(target,) for target in alias.targets[:5]])
-        more = len(alias.targets) - 5
-        return format_html("{}<br>and {} more", shown, more) if more > 0 else shown
+        more = f"and {len(alias.targets) - 5} more" if len(alias.targets) > 5 else ""
+        return format_html('<span>{} <span class="mk-quiet">{}</span></span>', shown, more)
 
     @display(description="kind", label={"catch-all": "warning", "system": "info"})
     def kind(self, alias: Alias) -> str | None:

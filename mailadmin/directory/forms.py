@@ -37,9 +37,7 @@ class DomainForm(forms.ModelForm):
         kind: str = self.cleaned_data["kind"]
         accounts = 0 if self.instance._state.adding else self.instance.accounts.count()
         if kind != Domain.Kind.LOCAL and accounts:
-            raise ValidationError(
-                f"{accounts} accounts live in this domain; only a local domain can have accounts."
-            )
+            raise ValidationError(f"{accounts} accounts live in this domain; only a local domain can have accounts.")
         return kind
 
     def clean(self) -> dict[str, Any]:
@@ -93,9 +91,7 @@ class AccountChangeForm(QuotaForm):
         if is_last_administrator(self.instance):
             for field in ("enabled", "is_staff"):
                 if not cleaned.get(field, True):
-                    self.add_error(
-                        field, "This is the last administrator; without it nobody could log in here."
-                    )
+                    self.add_error(field, "This is the last administrator; without it nobody could log in here.")
         return cleaned
 
 
@@ -128,9 +124,7 @@ class AccountAddForm(QuotaForm):
         address = parsed_key(self.cleaned_data["address"])
         require_local_domain(address)
         if Alias.objects.filter(address=address).exists():
-            raise ValidationError(
-                "There is an alias with this address. Delete it first, or choose another address."
-            )
+            raise ValidationError("There is an alias with this address. Delete it first, or choose another address.")
         return address
 
     def clean(self) -> dict[str, Any]:

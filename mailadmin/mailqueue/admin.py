@@ -57,16 +57,7 @@ class ReadOnlyAdmin(PanelAdmin):
 class QueueRecipientAdmin(ReadOnlyAdmin):
     """The queue, recipient by recipient, with the remote server's own words."""
 
-    list_display = (
-        "queue_id",
-        "state_label",
-        "sender",
-        "address",
-        "waiting_for",
-        "attempts",
-        "next_attempt",
-        "last_words",
-    )
+    list_display = ("queue_id", "state_label", "envelope", "waiting_for", "next_attempt", "last_words")
     list_display_links = None
     list_filter = ("state", "destination", "attempts")
     search_fields = ("address", "message__queue_id", "message__sender", "message__message_id", "last_reply")
@@ -89,13 +80,19 @@ class QueueRecipientAdmin(ReadOnlyAdmin):
     def state_label(self, recipient: QueueRecipient) -> str:
         return str(recipient.get_state_display())
 
-    @display(description="sender", ordering="message__sender", empty_value="<>")
-    def sender(self, recipient: QueueRecipient) -> str:
-        return recipient.message.sender or "<>"
+    @display(description="sender, recipient", ordering="address")
+    def envelope(self, recipient: QueueRecipient) -> SafeString:
+        sender = recipient.message.sender or "<>"
+        return format_html('<span><span class="mk-quiet">{}</span><br>{}</span>', sender, recipient.address)
 
     @display(description="age", ordering="message__received_at")
-    def waiting_for(self, recipient: QueueRecipient) -> str:
-        return age(recipient.message.received_at)
+    def waiting_for(self, recipient: QueueRecipient) -> SafeString:
+        tries = f"{recipient.attempts} attempt{'' if recipient.attempts == 1 else 's'}"
+        return format_html(
+            '<span class="mk-nowrap">{}<br><span class="mk-quiet">{}</span></span>',
+            age(recipient.message.received_at),
+            tries,
+        )
 
     @display(description="next attempt", ordering="next_attempt_at")
     def next_attempt(self, recipient: QueueRecipient) -> SafeString | str:

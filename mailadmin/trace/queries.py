@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
 from mailadmin.trace import statements
 from mailadmin.trace.criteria import Criteria, checked, conditions
@@ -169,8 +170,14 @@ def _search_statement(criteria: Criteria) -> tuple[str, dict[str, Any]]:
 
 
 def _events(conn: Connection, statement: str, parameters: Mapping[str, Any]) -> list[TracedEvent]:
-    with conn.cursor(row_factory=class_row(TracedEvent)) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement, parameters).fetchall()
+    return [TracedEvent(**{**row, "detail": _document(row["detail"])}) for row in rows]
+
+
+def _document(value: Any) -> dict[str, Any]:
+    # Django tells its connections to leave jsonb as text; psycopg's own connections read it.
+    return dict(json.loads(value) if isinstance(value, str) else value)
 
 
 def _summaries(conn: Connection, queue_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

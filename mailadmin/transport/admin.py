@@ -97,7 +97,13 @@ class MyNetworkAdmin(PanelAdmin):
     ordering = ("cidr",)
     fieldsets = (
         (None, {"fields": ("cidr", "note", "enabled")}),
-        ("Open relay", {"fields": ("open_relay_confirmation",)}),
+        (
+            "Open relay",
+            {
+                "fields": ("open_relay_confirmation",),
+                "description": "Leave this empty, unless the network is refused for being too wide.",
+            },
+        ),
     )
     list_before_template = "mailkeep/network_proposals.html"
 

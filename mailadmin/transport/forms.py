@@ -95,6 +95,7 @@ class RelayHostForm(forms.ModelForm):
     class Meta:
         model = RelayHost
         fields = ("tls", "username", "note")
+        labels = {"tls": "TLS", "username": "User name"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -176,14 +177,29 @@ class ServerSettingsForm(forms.ModelForm):
     """Identity and limits; sizes and times with units."""
 
     message_size_limit = SizeField(help_text="")
-    minimal_backoff_time = DurationField()
-    maximal_backoff_time = DurationField()
-    maximal_queue_lifetime = DurationField()
-    delay_warning_time = DurationField(required=False)
+    minimal_backoff_time = DurationField(label="First retry after")
+    maximal_backoff_time = DurationField(label="Longest pause between retries")
+    maximal_queue_lifetime = DurationField(label="Returned to the sender after")
+    delay_warning_time = DurationField(label="Delay warning after", required=False)
 
     class Meta:
         model = ServerSettings
         exclude = ("id",)
+        labels = {
+            "myhostname": "Host name",
+            "mydomain": "Domain",
+            "myorigin": "Origin",
+            "inet_interfaces": "Interfaces",
+            "mynetworks_style": "Style of my networks",
+            "plaintext_auth": "Passwords without TLS",
+            "smtpd_recipient_limit": "Recipients per message",
+            "hopcount_limit": "Hop limit",
+            "client_connection_limit": "Connections per client",
+            "client_message_rate_limit": "Messages per client and minute",
+            "relayhost": "Relay host",
+            "smtp_tls_security_level": "TLS towards other servers",
+            "destination_concurrency_limit": "Connections per destination",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -50,3 +50,10 @@ def moment(value: datetime | None) -> SafeString | str:
         return ""
     utc = value.astimezone(timezone.get_default_timezone())
     return format_html('<time datetime="{}">{}</time>', value.isoformat(), utc.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+@register.filter
+def as_title(text: object) -> str:
+    """A heading begins with a capital, unless it is an address, a domain or the like: those are what they are."""
+    title = str(text)
+    return title if any(mark in title for mark in "@.:/[") else title[:1].upper() + title[1:]

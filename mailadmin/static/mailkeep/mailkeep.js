@@ -16,16 +16,24 @@ document.addEventListener("click", (event) => {
   navigator.clipboard?.writeText(button.dataset.copy).then(done, () => {});
 });
 
-// Times come from the server in UTC and are shown in the reader's own zone; the exact instant stays in the title.
-document.addEventListener("DOMContentLoaded", () => {
-  const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const otherDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const today = new Date().toDateString();
-  for (const element of document.querySelectorAll("time[datetime]")) {
+// Times come from the server in its zone and are shown in the reader's own; the exact instant stays in the title.
+const two = (number) => String(number).padStart(2, "0");
+
+const localTime = (at) => {
+  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  const today = at.toDateString() === new Date().toDateString();
+  return today ? clock : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock}`;
+};
+
+const localiseTimes = (root) => {
+  for (const element of root.querySelectorAll("time[datetime]")) {
     const at = new Date(element.dateTime);
-    if (!Number.isNaN(at.valueOf()) && !element.dataset.relative) {
+    if (!Number.isNaN(at.valueOf())) {
       element.title = element.dateTime;
-      element.textContent = at.toDateString() === today ? sameDay.format(at) : otherDay.format(at);
+      element.textContent = localTime(at);
     }
   }
-});
+};
+
+document.addEventListener("DOMContentLoaded", () => localiseTimes(document));
+document.addEventListener("htmx:afterSettle", (event) => localiseTimes(event.target));
