@@ -21,9 +21,7 @@ class Stage(IntEnum):
     """What needs what. A higher stage is started later and stopped earlier."""
 
     SERVERS = 0
-    WORKERS = 1
-    SCHEDULER = 2
-    LISTENERS = 3
+    PROGRAMS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +75,8 @@ def program_processes(configuration: Configuration) -> list[Process]:
     """Our own programs."""
     listeners = configuration.listeners
     return [
-        Process("worker", celery_command(configuration.queue_workers), Stage.WORKERS),
-        Process("scheduler", (sys.executable, str(CODE / "manage.py"), "run_scheduler"), Stage.SCHEDULER),
+        Process("worker", celery_command(configuration.queue_workers), Stage.PROGRAMS),
+        Process("scheduler", (sys.executable, str(CODE / "manage.py"), "run_scheduler"), Stage.PROGRAMS),
         *_each("smtpd", configuration.smtpd_workers, listeners),
         *_each("accessd", configuration.accessd_workers, listeners),
         *([_web(configuration)] if configuration.ports["WEB_PORT"] else []),
@@ -109,7 +107,7 @@ def gunicorn_command(binds: list[str], workers: int) -> tuple[str, ...]:
 def _web(configuration: Configuration) -> Process:
     listeners = tuple(listener for listener in configuration.listeners if listener.role == "web")
     command = gunicorn_command([listener.address for listener in listeners], configuration.web_workers)
-    return Process("web", command, Stage.LISTENERS, listeners=listeners)
+    return Process("web", command, Stage.PROGRAMS, listeners=listeners)
 
 
 def _each(role: str, count: int, listeners: tuple[Listener, ...]) -> list[Process]:
@@ -118,7 +116,7 @@ def _each(role: str, count: int, listeners: tuple[Listener, ...]) -> list[Proces
         Process(
             role=role,
             command=(sys.executable, "-m", f"{role}.service", "--worker", str(number)),
-            stage=Stage.LISTENERS,
+            stage=Stage.PROGRAMS,
             number=number,
             listeners=own,
             numbered=count > 1,

@@ -18,7 +18,7 @@ from tests.fixtures_servers import ROOT, wait_until
 
 
 def process(code: str, **options: object) -> Process:
-    return Process("test", (sys.executable, "-u", "-c", code), Stage.LISTENERS, environment={}, **options)
+    return Process("test", (sys.executable, "-u", "-c", code), Stage.PROGRAMS, environment={}, **options)
 
 
 class Recorder(Console):
@@ -168,7 +168,7 @@ def test_stopping_during_a_pause_does_not_wait_for_its_end():
 def test_a_program_that_is_not_there_is_tried_again():
     async def scenario() -> None:
         console = Recorder()
-        missing = Process("test", ("/nonexistent/program",), Stage.LISTENERS, environment={})
+        missing = Process("test", ("/nonexistent/program",), Stage.PROGRAMS, environment={})
         child = Child(missing, {}, console, lambda: None)
 
         child.start()
@@ -205,7 +205,7 @@ def test_children_die_with_a_supervisor_that_is_killed(tmp_path):
         "from mailadmin.appliance.processes import Process, Stage\n"
         "code = 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'\n"
         "async def main():\n"
-        "    process = Process('test', (sys.executable, '-c', code), Stage.LISTENERS, environment={})\n"
+        "    process = Process('test', (sys.executable, '-c', code), Stage.PROGRAMS, environment={})\n"
         "    Child(process, {}, Console(), lambda: None).start()\n"
         "    await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
