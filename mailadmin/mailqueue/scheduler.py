@@ -18,6 +18,7 @@ import psycopg
 import redis
 from kombu.exceptions import OperationalError
 
+from mailadmin.celery import QUEUE
 from mailadmin.mailqueue.worker import UNREACHABLE, CurrentSnapshot, OneConnection
 from mailcore.clock import Clock, SystemClock
 from mailcore.config.snapshot import Snapshot
@@ -25,7 +26,7 @@ from mailcore.db import status
 from mailcore.events.publish import QUEUE_CHANNEL
 from mailcore.log import get_logger
 from mailcore.queue import leases, operations
-from mailcore.queue.records import ClaimedLease
+from mailcore.queue.records import ClaimedLease, OpenLease
 from mailcore.relay.hops import HopKeys
 
 LOOK_EVERY_S = 1.0
@@ -34,6 +35,8 @@ PACE_S = 0.03
 RETRY_S = 1.0
 SWEEP_EVERY_S = 3600.0
 RECLAIM_EVERY_S = 1.0
+# Two looks this far apart at an empty broker, with leases that nobody took up: their tasks are lost.
+LOST_AFTER_S = 1.0
 # A next hop that did not answer is tried by one worker, for many recipients at once.
 UNREACHABLE_BATCH = 1000
 # Leases beyond what the workers can hold at once, so that none of them waits for the scheduler.
@@ -98,6 +101,13 @@ class Wakeups:
         except (redis.RedisError, OSError):
             return False
 
+    def broker_is_empty(self) -> bool:
+        """Whether the broker knows of no task at all, waiting or with a worker."""
+        try:
+            return not self._client.llen(QUEUE) and not self._client.hlen("unacked")
+        except (redis.RedisError, OSError):
+            return False
+
     def close(self) -> None:
         if self._pubsub is not None:
             self._pubsub.close()
@@ -125,6 +135,9 @@ class Scheduler:
         self._hop_keys = HopKeys(Snapshot())
         self._started_at = datetime.now(UTC)
         self._due_times: dict[str, float] = {}
+        # Leases handed over and not known to be taken up yet, with the end they had then.
+        self._handed_over: dict[UUID, datetime] = {}
+        self._suspected: set[UUID] = set()
         self._in_charge: psycopg.Connection[Any] | None = None
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -158,7 +171,7 @@ class Scheduler:
         return self._hand_out(conn, self._claim(conn, snapshot))
 
     def _claim(self, conn: psycopg.Connection[Any], snapshot: Snapshot) -> list[ClaimedLease]:
-        held = Counter(self._hop_keys(lease.address, lease.sender) for lease in leases.open_leases(conn))
+        held = Counter(self._hop_keys(lease.address, lease.sender) for lease in self._open_leases(conn))
         unreachable: dict[str, bool] = {}
 
         def is_unreachable(key: str) -> bool:
@@ -175,10 +188,30 @@ class Scheduler:
 
         return leases.claim_due(conn, self._clock.now(), self._hop_keys, room, batch_size=size)
 
+    def _open_leases(self, conn: psycopg.Connection[Any]) -> list[OpenLease]:
+        """Leases in force. Those whose task the broker has lost are given back without waiting for their end."""
+        found = leases.open_leases(conn)
+        waiting = [one.lease for one in found if self._handed_over.get(one.lease) == one.until]
+        self._handed_over = {lease: self._handed_over[lease] for lease in waiting}
+        if not waiting or not self._is_time("broker", LOST_AFTER_S):
+            return found
+        # Suspected, then seen again: between two keys of the broker a task is in neither for a moment.
+        suspected, self._suspected = self._suspected, set()
+        if not self._wakeups.broker_is_empty():
+            return found
+        self._suspected = set(waiting)
+        lost = suspected & self._suspected
+        for lease in lost:
+            leases.give_back(conn, lease)
+        if lost:
+            log.warning("tasks_lost", leases=len(lost))
+        return [one for one in found if one.lease not in lost]
+
     def _hand_out(self, conn: psycopg.Connection[Any], claimed: list[ClaimedLease]) -> int:
         for number, lease in enumerate(claimed):
             try:
                 self._hand_over.deliver(lease.lease)
+                self._handed_over[lease.lease] = lease.until
             except (OperationalError, redis.RedisError, OSError) as error:
                 log.warning("broker_unavailable", error=str(error).strip())
                 for rest in claimed[number:]:

@@ -26,8 +26,8 @@ from mailcore.queue.records import ClaimedLease, LeasedMessage, LeasedRecipient,
 Connection = psycopg.Connection[Any]
 HopKey = Callable[[str, str], str]  # recipient address, sender -> what messages with the same next hop have in common
 
-HANDOVER_S = 30.0  # until a worker has taken up a lease; then the task is taken for lost
-LEASE_S = 60.0  # from each renewal; a dead worker's recipients wait at most this long
+HANDOVER_S = 20.0  # until a worker has taken up a lease; then the task is taken for lost
+LEASE_S = 45.0  # from each renewal; a dead worker's recipients wait at most this long
 BATCH_SIZE = 100
 _ROWS = 1000
 _ROUNDS = 4
@@ -95,14 +95,15 @@ def _group(
 
 
 def _take(conn: Connection, groups: Sequence[tuple[str, list[int]]], now: datetime) -> list[ClaimedLease]:
-    claimed = [ClaimedLease(uuid.uuid4(), key, len(ids)) for key, ids in groups]
+    until = now + timedelta(seconds=HANDOVER_S)
+    claimed = [ClaimedLease(uuid.uuid4(), key, len(ids), until) for key, ids in groups]
     if claimed:
         conn.execute(
             statements.TAKE_LEASE,
             {
                 "ids": [row_id for _, ids in groups for row_id in ids],
                 "leases": [lease.lease for lease, (_, ids) in zip(claimed, groups, strict=True) for _ in ids],
-                "until": now + timedelta(seconds=HANDOVER_S),
+                "until": until,
             },
         )
     return claimed

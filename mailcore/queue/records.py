@@ -29,11 +29,12 @@ class QueuedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedLease:
-    """Recipients claimed together: one next hop, one token."""
+    """Recipients claimed together: one next hop, one token, to be taken up before `until`."""
 
     lease: UUID
     hop_key: str
     recipients: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

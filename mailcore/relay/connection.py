@@ -40,7 +40,7 @@ from mailcore.smtp.reply_parser import BadReply, ReplyParser
 T = TypeVar("T")
 
 CONNECT_S = 30.0
-HANDSHAKE_S = 60.0
+HANDSHAKE_S = 30.0
 SLICE_S = 10.0
 # A server that answers before the end of data has its words read for this long.
 LAST_WORDS_S = 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import dns.exception
@@ -22,7 +22,7 @@ from mailcore.config.snapshot import NextHop
 from mailcore.relay.errors import NoRoute
 from mailcore.reply import Reply
 
-LOOKUP_S = 15.0
+LOOKUP_S = 10.0
 CACHE_SIZE = 20_000
 MAX_TARGETS = 5
 
@@ -95,19 +95,31 @@ class Resolver:
         return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-def resolve_targets(hop: NextHop, resolver: Resolver, own_names: frozenset[str] = frozenset()) -> list[Target]:
-    """The addresses to try for this next hop, best first, at most MAX_TARGETS. Raises NoRoute."""
+def _nothing() -> None:
+    return None
+
+
+def resolve_targets(
+    hop: NextHop,
+    resolver: Resolver,
+    own_names: frozenset[str] = frozenset(),
+    keepalive: Callable[[], None] = _nothing,
+) -> list[Target]:
+    """The addresses to try for this next hop, best first, at most MAX_TARGETS. Raises NoRoute.
+
+    `keepalive` is called between look-ups.
+    """
     literal = _ip_address(hop.host)
     if literal:
         return [Target(hop.host, literal, hop.port)]
     if not hop.lookup_mx:
-        return _targets(hop, [hop.host], resolver)
+        return _targets(hop, [hop.host], resolver, keepalive)
     records = resolver.mx(hop.host)
     if [host for _, host in records] == ["."] or [host for _, host in records] == [""]:
         raise NoRoute(Reply(556, "5.1.10", f"{hop.host} does not accept mail (null MX)"))
     if not records:
-        return _targets(hop, [hop.host], resolver)
-    return _targets(hop, _preferred(hop.host, records, own_names), resolver)
+        return _targets(hop, [hop.host], resolver, keepalive)
+    return _targets(hop, _preferred(hop.host, records, own_names), resolver, keepalive)
 
 
 def _preferred(domain: str, records: Sequence[tuple[int, str]], own_names: frozenset[str]) -> list[str]:
@@ -120,11 +132,12 @@ def _preferred(domain: str, records: Sequence[tuple[int, str]], own_names: froze
     return [host for _, host in sorted(shuffled, key=lambda record: record[0])]
 
 
-def _targets(hop: NextHop, hosts: Sequence[str], resolver: Resolver) -> list[Target]:
+def _targets(hop: NextHop, hosts: Sequence[str], resolver: Resolver, keepalive: Callable[[], None]) -> list[Target]:
     look_up = resolver.addresses if hop.lookup_mx else resolver.addresses_of_relayhost
     targets: list[Target] = []
     unknown: NoRoute | None = None
     for host in hosts:
+        keepalive()
         try:
             targets += [Target(host, address, hop.port) for address in look_up(host)]
         except NoRoute as error:

@@ -3,12 +3,13 @@
 Promises. Without a valid lease nothing happens, so a task that comes twice or late does no harm. What became of a
 message is recorded before the content of the next one leaves, and if the database is away it is recorded as soon as it
 is back, before anything else: the only message that can ever be sent twice is the one whose acceptance could not be
-written down because this process died. No message is begun under a lease that may have ended.
+written down because this process died. No content leaves under a lease that has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from mailcore.reply import Reply
 from mailcore.secretbox import UnsealError
 
 RENEW_EVERY_S = leases.LEASE_S / 3
+# A slow host must not keep a worker for itself: what is left after this time is given back and waits its turn.
+LONGEST_RUN_S = 30.0
 RETRY_RECORD_S = 0.5
 CONTENT_MISSING = Reply(451, "4.3.0", "the content of the message is missing from the spool")
 OUR_MISTAKE = Reply(451, "4.3.0", "an error in this mail server; see its log")
@@ -73,7 +76,8 @@ class _LeaseRun:
         self._lease = lease
         self._snapshot = Snapshot()
         self._pending: list[Settlement] = []
-        self._renewed_at = 0.0
+        self._began_at = time.monotonic()
+        self._renewed_at = -math.inf
         self._tried = 0
 
     def run(self, conn: Connection) -> int:
@@ -87,13 +91,22 @@ class _LeaseRun:
             else:
                 self._run_hop(hop, jobs)
         self._flush()
+        if self._is_over_time():
+            leases.give_back(self._worker.database.connection(), self._lease)
         self._worker.hints.queue_changed()
         return self._tried
 
     # The lease
 
-    def _is_held(self) -> bool:
+    def _may_go_on(self) -> bool:
         """Whether another message may be begun."""
+        return not self._is_over_time() and self._is_held()
+
+    def _is_over_time(self) -> bool:
+        return time.monotonic() - self._began_at > LONGEST_RUN_S
+
+    def _is_held(self) -> bool:
+        """Whether the lease was ours a short while ago, or else is now."""
         if time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return True
         return self._renew()
@@ -124,10 +137,13 @@ class _LeaseRun:
             return
         try:
             for job in jobs:
-                if not self._is_held():
+                if not self._may_go_on():
                     return
                 self._note(job, self._send(sender, hop, job))
             self._flush()
+        except LeaseLost:
+            log.warning("lease_lost", lease=self._lease)
+            return
         finally:
             sender.close()
         self._worker.hints.hop_answered(hop.key, sender.unreachable)
@@ -140,24 +156,32 @@ class _LeaseRun:
         )
         credentials = Credentials(hop.username, worker.unseal(hop.sealed_password)) if hop.username else None
         own_names = frozenset({self._snapshot.myhostname.lower()})
-        return HopSender(hop, partial(resolve_targets, hop, worker.resolver, own_names), settings, credentials)
+        return HopSender(
+            hop, partial(resolve_targets, hop, worker.resolver, own_names, self._keepalive), settings, credentials
+        )
 
     def _send(self, sender: HopSender, hop: NextHop, job: _Job) -> Settlement:
         try:
             with self._worker.spool.open(job.message.queue_id, job.message.content_offset) as content:
                 mail = _outgoing(job, content)
-                attempt = sender.send(mail, content.disk_chunks, self._flush)
+                attempt = sender.send(mail, partial(self._content, content), self._flush)
             by_recipient = {outcome.recipient: outcome for outcome in attempt.outcomes}
             outcomes = [by_recipient[leased.recipient] for leased in job.recipients]
             return self._settle(job, outcomes, hop.rule, reports_itself=attempt.reports_itself)
         except FileNotFoundError:
             log.error("spool_file_missing", queue_id=job.message.queue_id)
             return self._settle(job, _deferred(job, CONTENT_MISSING), hop.rule)
-        except _NotRecorded:
+        except (_NotRecorded, LeaseLost):
             raise
         except Exception as error:
             log.exception("attempt_failed", queue_id=job.message.queue_id, error=str(error))
             return self._settle(job, _deferred(job, OUR_MISTAKE), hop.rule)
+
+    def _content(self, reader: SpoolReader) -> Iterator[bytes]:
+        """The last moment before the message leaves: the server has agreed to take it, is it still ours to send?"""
+        if not self._is_held():
+            raise LeaseLost(self._lease)
+        return reader.disk_chunks()
 
     def _defer_all(self, hop: NextHop, jobs: Sequence[_Job], reply: Reply) -> None:
         for job in jobs:
@@ -167,7 +191,7 @@ class _LeaseRun:
 
     def _run_local(self, jobs: Sequence[_Job]) -> None:
         for job in jobs:
-            if not self._is_held():
+            if not self._may_go_on():
                 return
             self._flush()
             try:

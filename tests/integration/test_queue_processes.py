@@ -1,0 +1,164 @@
+"""Scheduler and Celery worker as processes, and what they survive: nothing is lost, nothing is sent twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from mailcore.events import publish
+from tests.fakes.queue_processes import QueueProcesses
+from tests.fakes.queue_world import QueueWorld
+from tests.fakes.smtp_sink import Script, Sink
+from tests.fixtures_servers import wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def world(django_database: str, mail_home: Path) -> Iterator[QueueWorld]:
+    world = QueueWorld(django_database, mail_home)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def processes(world: QueueWorld, redis_url: str) -> Iterator[QueueProcesses]:
+    processes = QueueProcesses(world.url, redis_url, world.home)
+    processes.start("worker")
+    processes.start("scheduler")
+    wait_until(lambda: roles(world) == {"scheduler", "worker"}, seconds=30, what="both report themselves")
+    yield processes
+    processes.close()
+
+
+def roles(world: QueueWorld) -> set[str]:
+    return {row[0] for row in world.conn.execute("SELECT role FROM process_status")}
+
+
+def enqueue(world: QueueWorld, count: int, prefix: str = "user") -> set[str]:
+    addresses = {f"{prefix}{number}@there.test" for number in range(count)}
+    for address in sorted(addresses):
+        world.enqueue(address)
+    return addresses
+
+
+def recipients(sink: Sink) -> Counter[str]:
+    return Counter(address for message in sink.received for address in message.recipients)
+
+
+def test_mail_goes_out_at_once_and_bounces_come_in(world, processes, redis_url):
+    script = Script(rcpt=lambda address: "550 5.1.1 no" if address.startswith("bad") else "250 ok")
+    with Sink(script) as sink, publish.connect(redis_url) as client:
+        world.relayhost(sink.port)
+        world.enqueue("good@there.test")
+        publish.queue_wakeup(client)
+        wait_until(lambda: sink.received, seconds=2)
+
+        world.enqueue("bad@there.test")
+        publish.queue_wakeup(client)
+        wait_until(world.inbox, seconds=3)
+        wait_until(lambda: not world.rows("queue_message"), seconds=3)
+
+    wait_until(lambda: "status=bounced" in (world.home / "log" / "maillog").read_text())
+    kinds = world.conn.execute("SELECT DISTINCT kind FROM trace_event").fetchall()
+    assert {kind for (kind,) in kinds} >= {"relayed", "bounced", "report", "delivered", "removed"}
+
+
+def test_the_broker_is_emptied_while_tasks_wait(world, processes, redis_url):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slowly(_: bytes) -> str:
+        entered.set()
+        go_on.wait(30)
+        return "250 ok"
+
+    with Sink(Script(end_of_data=slowly)) as sink, redis.Redis.from_url(redis_url) as client:
+        world.relayhost(sink.port)
+        expected = enqueue(world, 300)
+        assert entered.wait(10)
+
+        client.flushall()
+        go_on.set()
+        wait_until(lambda: not world.rows("queue_message"), seconds=40)
+
+    assert recipients(sink) == Counter(expected)
+
+
+def test_a_pool_process_is_killed_in_the_middle_of_a_message(world, processes):
+    entered, go_on = threading.Event(), threading.Event()
+
+    def once_slowly(_: bytes) -> str:
+        if not entered.is_set():
+            entered.set()
+            go_on.wait(10)
+        return "250 ok"
+
+    with Sink(Script(end_of_data=once_slowly)) as sink:
+        world.relayhost(sink.port)
+        expected = enqueue(world, 20)
+        assert entered.wait(10)
+        for pid in processes.children("worker"):
+            os.kill(pid, signal.SIGKILL)
+        go_on.set()
+        wait_until(lambda: not world.rows("queue_message"), seconds=60)
+
+    seen = recipients(sink)
+    assert set(seen) == expected
+    # The one whose acceptance nobody could write down may have come twice, no other.
+    assert sum(seen.values()) <= len(expected) + 1
+
+
+def test_worker_and_scheduler_are_killed_and_started_again(world, processes):
+    entered = threading.Event()
+
+    def count(_: bytes) -> str:
+        if len(sink.received) == 30:
+            entered.set()
+        return "250 ok"
+
+    with Sink(Script(end_of_data=count)) as sink:
+        world.relayhost(sink.port)
+        expected = enqueue(world, 200)
+        assert entered.wait(20)
+        processes.kill("worker")
+        processes.kill("scheduler")
+        processes.start("worker")
+        processes.start("scheduler")
+        wait_until(lambda: not world.rows("queue_message"), seconds=90)
+
+    seen = recipients(sink)
+    assert set(seen) == expected
+    assert sum(seen.values()) <= len(expected) + 2, "one for each pool process"
+
+
+def test_the_database_throws_everybody_out(world, processes):
+    def now_and_then(_: bytes) -> str:
+        if len(sink.received) in (20, 60):
+            with psycopg.connect(world.url, autocommit=True) as conn:
+                conn.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mailkeep%'"
+                )
+        return "250 ok"
+
+    with Sink(Script(end_of_data=now_and_then)) as sink:
+        world.relayhost(sink.port)
+        expected = enqueue(world, 100)
+        wait_until(lambda: not world.rows("queue_message"), seconds=90)
+
+    assert recipients(sink) == Counter(expected), "nothing lost, nothing twice"
+
+
+def test_both_end_cleanly(world, processes):
+    assert processes.stop("scheduler") == 0
+    assert processes.stop("worker") == 0
+
+    wait_until(lambda: roles(world) == set(), seconds=5)
+    assert "Traceback" not in processes.output("worker") + processes.output("scheduler")
