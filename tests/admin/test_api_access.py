@@ -196,6 +196,14 @@ def test_a_session_needs_the_csrf_token(staff):
     assert_problem(api.response, 403)
 
 
+def test_an_address_that_does_not_exist_says_so_without_a_csrf_token():
+    api = ApiClient("admin")
+    api.client = Client(enforce_csrf_checks=True)
+    api.post("/nothing/here/")
+
+    assert_problem(api.response, 404)
+
+
 def test_a_browser_gets_pages(staff):
     client = Client()
     client.force_login(staff["superuser"])
