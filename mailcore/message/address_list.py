@@ -45,8 +45,10 @@ GROUP_END = MailAddress(None, None, None, None)
 
 _PLAIN = rb'[^\s"(),:;<>@\[\]\\]+'
 # The forms nearly all mail has; anything else falls through to the tokens below.
+_NO_SPECIAL = rb'[^"(),:;<>@\[\]\\]'
+# A phrase begins with something else than space: two loops over one run of spaces would take quadratic time.
 _USUAL = re.compile(
-    rb'[ \t]*(?:(?:"([^"\\]*)"[ \t]*|([^"(),:;<>@\[\]\\]*))<(' + _PLAIN + rb")@(" + _PLAIN + rb")>"
+    rb'[ \t]*(?:(?:"([^"\\]*)"[ \t]*|((?![ \t])' + _NO_SPECIAL + rb"*))<(" + _PLAIN + rb")@(" + _PLAIN + rb")>"
     rb"|(" + _PLAIN + rb")@(" + _PLAIN + rb"))[ \t]*(?:,|$)"
 )
 _TOKEN = re.compile(

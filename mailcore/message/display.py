@@ -32,6 +32,7 @@ PartUrl = Callable[[str], str]
 _BLOCK = tuple[str, str]  # ("plain" | "html", text)
 
 _SAFE_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_PART_NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,100}")
 _CID = re.compile(r"cid:([^\s\"'<>)]{1,500})", re.IGNORECASE)
 
 
@@ -101,9 +102,10 @@ def show(data: bytes, part_url: PartUrl, *, remote_allowed: bool = False) -> Dis
 
 def extract(data: bytes, number: str) -> Extracted | None:
     """The decoded content of the part with this IMAP number, None when there is none."""
-    path = tuple(int(piece) for piece in number.split(".") if piece.isascii() and piece.isdigit())
+    if not _PART_NUMBER.fullmatch(number):
+        return None
     data = to_wire(data)
-    part = find_part(parse_structure(data), path) if path else None
+    part = find_part(parse_structure(data), tuple(map(int, number.split("."))))
     if part is None:
         return None
     charset = parameter(part.parameters, "charset") or b""

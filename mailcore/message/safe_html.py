@@ -110,7 +110,7 @@ def to_text(source: str) -> str:
 
 
 _BLOCK_END = re.compile(
-    r"<br\b[^>]{0,200}>|</(?:p|div|tr|li|h[1-6]|table|blockquote|pre|dd|dt)\s{0,20}>", re.IGNORECASE
+    r"</?(?:br|hr|p|div|tr|li|h[1-6]|table|ul|ol|dl|blockquote|pre|dd|dt|caption)\b[^<>]{0,400}>", re.IGNORECASE
 )
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
@@ -124,6 +124,10 @@ class _Urls:
         self.blocked = 0
 
     def filter(self, tag: str, attribute: str, value: str) -> str | None:
+        """The value to keep. Elements that will go are asked about too, but keep nothing from being
+        loaded."""
+        if tag not in _TAGS:
+            return None
         if attribute == "href":
             value = value.strip()
             return value if _LINK.match(value) else None
