@@ -115,6 +115,8 @@ def _stage_file(folder: str, source: str, hostname: str, size: int | None) -> St
         size = wire_size_of_file(source)
     fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     staged = Staged(source, os.fstat(fd).st_size, size, False, fd)
+    if not os.path.isdir(os.path.dirname(folder)):
+        create_folder(folder)  # the account's first message
     if os.fstat(fd).st_dev == os.stat(os.path.dirname(folder)).st_dev:
         files.start_writeback(fd)
         return staged
