@@ -125,6 +125,9 @@ class Appliance:
 
     def launch(self) -> None:
         """Start it and do not wait."""
+        if self._process is not None:
+            # Ended by somebody else, such as `manage.py appliance stop`.
+            self._process.wait(timeout=90)
         with open(self.home.parent / f"{self.home.name}.output", "wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "appliance"],

@@ -60,6 +60,8 @@ class Home:
             folder = self.folder / name
             folder.mkdir(exist_ok=True)
             folder.chmod(mode)
+        # It exists from the first minute, so that one can follow it (tail -f, fail2ban).
+        (self.folder / "log" / "maillog").touch(mode=0o600)
 
     def secret(self, name: str, length: int = 32) -> str:
         """A random secret that is made once and kept in a file of its own."""

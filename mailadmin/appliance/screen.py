@@ -35,7 +35,7 @@ def first_commands(configuration: Configuration, admin: str) -> list[str]:
     sendmail, mailkeep = _short(CODE / "bin" / "sendmail"), _short(CODE / "bin" / "mailkeep")
     return [
         f"printf 'Subject: Hello\\n\\nIt works.\\n' | {setting}{sendmail} {admin}",
-        f"tail -n 4 {_short(configuration.home / 'log' / 'maillog')}",
+        f"sleep 1; tail -n 4 {_short(configuration.home / 'log' / 'maillog')}",
         f"{setting}{mailkeep} read",
     ]
 
