@@ -61,8 +61,7 @@ def _deliver(
 ) -> list[list[Outcome] | MailError]:
     placings = [Placing(arrival) for arrival in arrivals]
     _for_each(placings, spool, lambda placing: placing.write(storage, spool))
-    _for_each(placings, spool, Placing.sync)
-    _sync_spool(placings, spool)
+    _sync_contents(storage, spool, placings)
     inside = False
     try:
         with conn.transaction():
@@ -87,22 +86,23 @@ def _commit_all(
     ledgers = _lock(conn, [placing for placing in placings if placing.error is None])
     _for_each(placings, spool, lambda placing: placing.place(storage, spool, ledgers))
     kept = [placing for placing in placings if placing.error is None]
-    with files.disk_errors():
-        files.sync_directories(set().union(*(placing.touched for placing in kept)))
     rows = [row for placing in kept for row in placing.rows]
-    if rows:
-        insert_messages(conn, rows)
-        write_ledgers(conn, list({ledger.record.id: ledger for ledger, _ in rows}.values()))
-    operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in kept if placing.queued])
+    with files.disk_errors(), storage.sync.directories(set[str]().union(*(placing.touched for placing in kept))):
+        if rows:
+            insert_messages(conn, rows)
+            write_ledgers(conn, list({ledger.record.id: ledger for ledger, _ in rows}.values()))
+        operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in kept if placing.queued])
 
 
-def _sync_spool(placings: Sequence[Placing], spool: Spool) -> None:
-    spooled = [placing for placing in placings if placing.spooled and placing.error is None]
+def _sync_contents(storage: Storage, spool: Spool, placings: Sequence[Placing]) -> None:
+    """Make all content durable. If the disk refuses, nobody can say which of it is."""
+    written = [placing for placing in placings if placing.error is None]
     try:
         with files.disk_errors():
-            spool.sync(placing.spooled for placing in spooled if placing.spooled)
+            storage.sync.contents([fd for placing in written for fd in placing.descriptors()])
+            spool.sync([placing.spooled for placing in written if placing.spooled])
     except StoreError as error:
-        for placing in spooled:
+        for placing in written:
             placing.error = error
             placing.take_back(spool)
 

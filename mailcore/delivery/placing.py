@@ -48,6 +48,7 @@ class Placing:
     error: MailError | None = None
     spooled: Path | None = None
     _staged: deliver.Staged | None = None
+    _open: list[int] = field(default_factory=list)
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     def write(self, storage: Storage, spool: Spool) -> None:
@@ -63,10 +64,9 @@ class Placing:
             folder = storage.maildir(first.account).folder("INBOX")
             self._staged = deliver.stage(folder, content, storage.hostname, size=self.arrival.size)
 
-    def sync(self) -> None:
-        """Make the content durable; the batch syncs what is in the spool."""
-        if self._staged is not None and self.spooled is None:
-            self._staged.sync()
+    def descriptors(self) -> list[int]:
+        """The content, to be made durable before it gets its names."""
+        return [*self._open, *([self._staged.fd] if self._staged is not None and self._staged.fd >= 0 else [])]
 
     def place(self, storage: Storage, spool: Spool, ledgers: Ledgers) -> None:
         """Names in the mailboxes. A recipient whose mailbox cannot be used now goes to the queue instead."""
@@ -87,7 +87,9 @@ class Placing:
             spool.sync(filter(None, [self.spooled]))
 
     def finish(self) -> None:
-        """After COMMIT: names that were only ours go."""
+        """After COMMIT: descriptors, and names that were only ours, go."""
+        while self._open:
+            os.close(self._open.pop())
         if self._staged is not None:
             self._staged.discard()
 
@@ -107,7 +109,8 @@ class Placing:
         if self._staged is not None and isinstance(content, bytes):
             content = Path(self._staged.path)
         self.spooled = spool.adopt(content, self.arrival.queue_id)
-        files.start_writeback_of(str(self.spooled))
+        self._open.append(os.open(self.spooled, os.O_RDONLY | os.O_CLOEXEC))
+        files.start_writeback(self._open[-1])
 
     def _place_one(self, storage: Storage, each: LocalRecipient, ledger: Ledger, *, is_last: bool) -> Outcome:
         try:

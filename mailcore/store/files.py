@@ -35,15 +35,6 @@ def start_writeback(fd: int) -> None:
     _libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
 
 
-def start_writeback_of(path: str) -> None:
-    """start_writeback for a file that is not open."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        start_writeback(fd)
-    finally:
-        os.close(fd)
-
-
 def sync_directory(path: str) -> None:
     """Make the names in a directory durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 
 from mailcore.errors import MailboxNameInvalid, StoreError
@@ -43,6 +44,7 @@ def canonical_name(name: str) -> str:
     return canonical
 
 
+@lru_cache(maxsize=4096)
 def account_folder(root: Path, address: str) -> Path:
     """The folder of an account. Raises StoreError for what cannot be an address."""
     local, _, domain = address.rpartition("@")
@@ -51,6 +53,7 @@ def account_folder(root: Path, address: str) -> Path:
     return root / _path_component(domain) / _path_component(local)
 
 
+@lru_cache(maxsize=4096)
 def maildir_folder(mailbox: str) -> str:
     """The folder name inside Maildir: "" for INBOX, ".A.B" for "A/B"."""
     if mailbox == INBOX:

@@ -12,6 +12,7 @@ from mailcore.store.base import MessageStore
 from mailcore.store.maildir.store import MaildirStore
 from mailcore.store.mbox.lock import DEFAULT_TIMEOUT_S
 from mailcore.store.mbox.store import MboxStore, ParsedFiles
+from mailcore.store.sync import ParallelSync
 
 _REMEMBERED = 10_000
 
@@ -23,6 +24,7 @@ class Storage:
         self.root = root
         self.hostname = hostname or socket.gethostname()
         self._lock_timeout_s = lock_timeout_s
+        self.sync = ParallelSync()
         self._parsed = ParsedFiles()
         self._agreed: OrderedDict[int, tuple[int, ...]] = OrderedDict()
 

@@ -31,21 +31,21 @@ class Staged:
     disk_size: int
     wire_size: int
     is_ours: bool
-    _fd: int
+    fd: int
 
     def sync(self) -> None:
         """Make the content durable."""
-        if self._fd >= 0:
+        if self.fd >= 0:
             try:
-                os.fdatasync(self._fd)
+                os.fdatasync(self.fd)
             finally:
                 self.close()
 
     def close(self) -> None:
         """Give the descriptor back without making anything durable."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
     def discard(self) -> None:
         """Remove the name in tmp/; names given by `place` stay."""
