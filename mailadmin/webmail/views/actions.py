@@ -47,9 +47,11 @@ def act(request: HttpRequest, mailbox_id: int) -> HttpResponse:
 
 def _action(request: HttpRequest) -> tuple[str, list[int]]:
     """The button that was pressed. `flag:17` is the star of one line, whatever is ticked."""
-    action, _, one = request.POST.get("action", "").partition(":")
+    action, colon, one = request.POST.get("action", "").partition(":")
+    if not colon:
+        return action, uids_of(request.POST)
     uid = uid_of(one)
-    return action, [uid] if uid is not None else uids_of(request.POST)
+    return action, [] if uid is None else [uid]
 
 
 def _do(request: HttpRequest, mailbox: MailboxRecord, action: str, uids: list[int]) -> None:
