@@ -41,6 +41,8 @@ def parse(fd: int, size: int | None = None) -> tuple[Entry, ...]:
     if size is None:
         size = os.fstat(fd).st_size
     starts = [start for start in _from_lines(fd) if start < size]
+    if not starts:
+        return ()
     seen: dict[str, int] = {}
     return tuple(_entry(fd, start, end, seen) for start, end in zip(starts, [*starts[1:], size], strict=True))
 
