@@ -13,8 +13,9 @@ from accessd.imap.grammar.fetch_att import BodyItem, Field
 from accessd.imap.selected import View
 from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
+from mailcore.index import statements
 from mailcore.index.index import message_rows
-from mailcore.index.records import FlagChange, FlagMode, FlagRow, MessageRow
+from mailcore.index.records import FlagChange, FlagMode, FlagRow, MailboxRecord, MessageRow
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.flags import SEEN, Flags
 from mailcore.store.base import MessageStore, StoredMessage
@@ -95,6 +96,7 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
     Stops in front of a large message, which is for the caller to send piece by piece.
     """
     view = plan.view
+    view.record = _record(conn, view.record)
     messages = {row.uid: row for row in message_rows(conn, view.record.id, uids)}
     seen: Sequence[FlagRow] = ()
     chosen = _within_budget(plan, uids, messages)
@@ -121,6 +123,12 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
         except MessageGone:
             gone += 1
     return Fetched(b"".join(parts), len(chosen), gone, seen)
+
+
+def _record(conn: Connection, known: MailboxRecord) -> MailboxRecord:
+    """The mailbox as it is now: another session may have renamed it, and with it its folder."""
+    row = conn.execute(statements.MAILBOX_BY_ID, {"mailbox_id": known.id}).fetchone()
+    return MailboxRecord._make(row) if row is not None else known
 
 
 def _within_budget(plan: Plan, uids: Sequence[int], messages: dict[int, MessageRow]) -> Sequence[int]:

@@ -164,6 +164,11 @@ class ImapSession:
         if self.idling:
             self.connection.poke()
 
+    def look_now(self) -> None:
+        """The command in progress has changed the selected mailbox: tell the client what, whatever else is due."""
+        self._changed = True
+        self._last_look = 0.0
+
     @property
     def changed(self) -> bool:
         """Has somebody said that the selected mailbox has changed?"""

@@ -62,7 +62,7 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncIterator[Re
         message.discard()
     session.announce([mailbox_id])
     if session.view is not None and session.view.record.id == mailbox_id:
-        session.notify()
+        session.look_now()
     yield Completion(code=b"APPENDUID " + response.uid_sets(appended.uidvalidity, [appended.uid]))
 
 

@@ -73,4 +73,4 @@ def _spread(session: ImapSession, target_id: int, copied: CopiedUids, *, moved: 
         changed.add(view.record.id)
     session.announce(changed)
     if target_id == view.record.id:
-        session.notify()
+        session.look_now()

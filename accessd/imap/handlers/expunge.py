@@ -26,7 +26,7 @@ async def expunge(session: ImapSession, command: Expunge) -> AsyncIterator[Respo
     if gone:
         # A message that arrived deleted and that this client has not been told of must not vanish before it came.
         if not all(view.has(uid) for uid in gone):
-            session.notify()
+            session.look_now()
         view.take_expunged(gone)
         session.announce([view.record.id])
     yield Completion()

@@ -44,7 +44,7 @@ async def fetch(session: ImapSession, command: Fetch) -> AsyncIterator[Response]
             async for piece in _large(session, plan, fetched.large):
                 yield piece
     if gone:
-        session.notify()
+        session.look_now()
         yield Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
 
 
@@ -79,7 +79,7 @@ async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncIte
     try:
         message = await offload.plain(open_located, store, plan.view, located)
     except MessageGone:
-        session.notify()
+        session.look_now()
         return
     try:
         structure = await _structure(session, plan, located, message)

@@ -36,7 +36,7 @@ async def list_(session: ImapSession, command: List) -> AsyncIterator[Response]:
     found = await session.context.offload(_names, session.owner)
     listed = list_names(command, found.records, found.subscribed)
     ids = [item.record.id for item in listed if item.record is not None] if command.status_items else []
-    statuses = await session.context.offload(_statuses, ids) if ids else {}
+    statuses = await session.context.offload(_statuses, ids, command) if ids else {}
     lines = []
     for item in listed:
         lines.append(_line(b"LIST", item))
@@ -61,5 +61,6 @@ def _names(conn: Connection, account: AccountRef) -> _Found:
     return _Found(list_mailboxes(conn, account), subscriptions(conn, account))
 
 
-def _statuses(conn: Connection, mailbox_ids: list[int]) -> dict[int, MailboxStatus]:
-    return {mailbox_id: mailboxes.status(conn, mailbox_id) for mailbox_id in mailbox_ids}
+def _statuses(conn: Connection, mailbox_ids: list[int], command: List) -> dict[int, MailboxStatus]:
+    deleted = "DELETED" in command.status_items
+    return {mailbox_id: mailboxes.status(conn, mailbox_id, count_deleted=deleted) for mailbox_id in mailbox_ids}

@@ -23,7 +23,7 @@ async def rename(session: ImapSession, command: Rename) -> AsyncIterator[Respons
     renamed = await session.context.offload(_rename, session.storage, session.owner, command.old, command.new)
     session.announce([renamed])
     if command.old == INBOX and session.view is not None and session.view.record.id == renamed:
-        session.notify()
+        session.look_now()
     yield Completion()
 
 

@@ -24,11 +24,11 @@ async def status(session: ImapSession, command: Status) -> AsyncIterator[Respons
     """Looks at the folder too, so that what other programs put there counts."""
     if "HIGHESTMODSEQ" in command.items:
         session.condstore = True
-    found = await session.context.offload(_status, session.storage, session.owner, command.mailbox)
+    found = await session.context.offload(_status, session.storage, session.owner, command)
     yield status_response(command.mailbox, command.items, found)
 
 
-def _status(conn: Connection, storage: Storage, account: AccountRef, name: str) -> MailboxStatus:
-    record = get_mailbox(conn, account, name)
+def _status(conn: Connection, storage: Storage, account: AccountRef, command: Status) -> MailboxStatus:
+    record = get_mailbox(conn, account, command.mailbox)
     mailboxes.refresh(conn, storage, account, record)
-    return mailboxes.status(conn, record.id)
+    return mailboxes.status(conn, record.id, count_deleted="DELETED" in command.items)

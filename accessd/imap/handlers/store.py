@@ -68,6 +68,6 @@ def _completion(session: ImapSession, command: Store, result: FlagResult, *, ask
         numbers = result.modified if command.by_uid else [view.sequence_number(uid) for uid in result.modified]
         return Completion(code=b"MODIFIED " + format_numbers(sorted(numbers)), text="Conditional STORE failed")
     if len(result.rows) < asked:
-        session.notify()
+        session.look_now()
         return Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
     return Completion()
