@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import psycopg
+
 from mailcore.delivery.batch import Arrival, deliver_batch
 from mailcore.events import publish
 from mailcore.offload import Connection, Offload
@@ -59,7 +61,13 @@ def _commit(
         for local, outcome in zip(arrival.local, answer, strict=True)
         if isinstance(outcome, Delivered)
     }
-    if not accounts:
-        return answers, []
-    rows = conn.execute(INBOXES, {"accounts": list(accounts)}).fetchall()
-    return answers, [int(row[0]) for row in rows]
+    return answers, _inboxes(conn, accounts) if accounts else []
+
+
+def _inboxes(conn: Connection, accounts: set[int]) -> list[int]:
+    """The mailboxes to tell of. The mail is safe by now: a database that goes away here costs only the news."""
+    try:
+        rows = conn.execute(INBOXES, {"accounts": list(accounts)}).fetchall()
+    except psycopg.Error:
+        return []
+    return [int(row[0]) for row in rows]

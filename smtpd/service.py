@@ -150,7 +150,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pickup.close()
         await self.config.stop()
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error, TimeoutError):
             await asyncio.wait_for(self._offload(_forget), 2.0)
         self._recorder.close()
         await self._redis.aclose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
 
@@ -62,8 +62,8 @@ class SMTPStream(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected; with implicit TLS, the handshake is over."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not checked: uvloop's transports are no subclasses of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
         self._is_tls = transport.get_extra_info("ssl_object") is not None
         self._seen = self.loop.time()
         self._timer = self.loop.call_later(self._timeout_s, self._check_idle)
