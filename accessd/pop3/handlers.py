@@ -31,7 +31,7 @@ LISTING_BLOCK = 2_000
 # Messages up to this size are read whole, and ahead; larger ones are streamed.
 WHOLE_BYTES = 128 * 1024
 AHEAD_BYTES = 256 * 1024
-AHEAD_MESSAGES = 16
+AHEAD_MESSAGES = 50
 
 _NEEDS_TLS = response.negative("Passwords are only taken after STLS", "AUTH")
 _NO_MESSAGE = response.negative("No such message")

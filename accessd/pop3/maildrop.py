@@ -15,6 +15,7 @@ from accessd.pop3.lock import MaildropLock
 from accessd.pop3.response import Stuffer, stuffed
 from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
+from mailcore.index.index import message_rows
 from mailcore.index.records import SEEN, FlagChange, FlagMode, FlagRow, Flags, MailboxRecord
 from mailcore.mailbox import account as accounts
 from mailcore.mailbox import mailbox as mailboxes
@@ -70,12 +71,14 @@ def open_maildrop(conn: Connection, storage: Storage, account: AccountRef) -> Ma
 
 
 def read_ready(conn: Connection, storage: Storage, maildrop: Maildrop, uids: Sequence[int]) -> dict[int, bytes]:
-    """Several small messages, ready to be sent behind +OK. Those that are gone are left out."""
+    """Several small messages with one query, ready to be sent behind +OK. Those that are gone are left
+    out."""
+    store = storage.store(maildrop.account)
     ready: dict[int, bytes] = {}
-    for uid in uids:
+    for row in message_rows(conn, maildrop.mailbox.id, uids):
         try:
-            with open_message(conn, storage, maildrop, uid) as message:
-                ready[uid] = stuffed(message.read())
+            with store.open(INBOX, row.store_key, row.as_flags()) as message:
+                ready[row.uid] = stuffed(message.read())
         except MessageGone:
             continue
     return ready

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import AuthenticationFailed, MessageGone
 from mailcore.identity import AccountRef
-from mailcore.index.records import FlagRow, MailboxRecord, OpenMailbox
+from mailcore.index.records import FlagRow, Flags, MailboxRecord, OpenMailbox
 from mailcore.store.base import StoredMessage
 
 ALICE = AccountRecord(AccountRef(7, "alice@example.org"))
@@ -74,7 +74,7 @@ class FakeOffload:
 
 
 class FakeMailboxes:
-    """Stands for mailcore.mailbox.mailbox and .account: one INBOX of messages in disk form."""
+    """Stands for mailcore.mailbox, mailcore.index and a store: one INBOX of messages in disk form."""
 
     def __init__(self, messages):
         self.messages = dict(enumerate(messages, 101))
@@ -103,6 +103,15 @@ class FakeMailboxes:
         if uid not in self.messages:
             raise MessageGone(f"uid {uid}")
         return StoredMessage(io.BytesIO(self.messages[uid]))
+
+    def message_rows(self, conn, mailbox_id, uids):
+        if self.failure is not None:
+            raise self.failure
+        return [SimpleNamespace(uid=uid, store_key=str(uid), as_flags=Flags) for uid in uids if uid in self.messages]
+
+    def open(self, mailbox, key, flags):
+        assert mailbox == "INBOX"
+        return StoredMessage(io.BytesIO(self.messages[int(key)]))
 
     def expunge(self, conn, storage, account, mailbox, uids=None, *, only_deleted=True):
         assert only_deleted is False
@@ -135,7 +144,7 @@ class FakeAuthenticator:
 class FakeContext:
     """accessd.context.Context without a process around it."""
 
-    storage: object
+    storage: SimpleNamespace
     offload: FakeOffload = field(default_factory=FakeOffload)
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(**vars(SETTINGS)))

@@ -26,15 +26,26 @@ PLAIN = base64.b64encode(b"\0alice@example.org\0a secret").decode()
 
 
 @pytest.fixture
-def mailboxes(monkeypatch):
-    fake = FakeMailboxes([FIRST, SECOND])
-    monkeypatch.setattr(maildrop, "mailboxes", fake)
-    monkeypatch.setattr(maildrop, "accounts", fake)
-    return fake
+def stand_on(monkeypatch, context):
+    """Call it to give the session other messages."""
+
+    def install(fake):
+        monkeypatch.setattr(maildrop, "mailboxes", fake)
+        monkeypatch.setattr(maildrop, "accounts", fake)
+        monkeypatch.setattr(maildrop, "message_rows", fake.message_rows)
+        context.storage.store = lambda account: fake
+        return fake
+
+    return install
+
+
+@pytest.fixture(autouse=True)
+def mailboxes(stand_on):
+    return stand_on(FakeMailboxes([FIRST, SECOND]))
 
 
 @pytest.fixture
-def context(tmp_path, mailboxes):
+def context(tmp_path):
     return FakeContext(SimpleNamespace(root=tmp_path))
 
 
@@ -376,15 +387,14 @@ class WaitingConnection(FakeConnection):
         return await super().read_some()
 
 
-def test_pipelined_commands_are_answered_in_order_with_few_reads(context, mailboxes, monkeypatch):
-    many = FakeMailboxes([b"Subject: %d\n\nbody\n" % number for number in range(40)])
-    monkeypatch.setattr(maildrop, "mailboxes", many)
-    commands = b"".join(b"RETR %d\r\n" % number for number in range(1, 41))
+def test_pipelined_commands_are_answered_in_order_with_few_reads(context, stand_on):
+    stand_on(FakeMailboxes([b"Subject: %d\n\nbody\n" % number for number in range(120)]))
+    commands = b"".join(b"RETR %d\r\n" % number for number in range(1, 121))
 
     connection = talk(context, [b"USER alice@example.org\r\nPASS a secret\r\n" + commands + b"QUIT\r\n"])
 
     subjects = [line for line in connection.answers.split(b"\r\n") if line.startswith(b"Subject")]
-    assert subjects == [b"Subject: %d" % number for number in range(40)]
+    assert subjects == [b"Subject: %d" % number for number in range(120)]
     assert context.offload.calls.count("read_ready") == 3
 
 
@@ -410,9 +420,9 @@ def test_a_message_another_session_expunged_is_an_error_and_the_rest_goes_on(con
     assert b"Subject: two" in connection.answers
 
 
-def test_a_large_message_is_streamed_and_arrives_whole(context, monkeypatch):
+def test_a_large_message_is_streamed_and_arrives_whole(context, stand_on):
     body = b"".join(b".line %d\n" % number for number in range(60_000)) + b"\r"
-    monkeypatch.setattr(maildrop, "mailboxes", FakeMailboxes([b"Subject: large\n\n" + body]))
+    stand_on(FakeMailboxes([b"Subject: large\n\n" + body]))
 
     connection = talk(context, [b"USER alice@example.org\r\nPASS a secret\r\nRETR 1\r\nQUIT\r\n"])
 
@@ -423,8 +433,8 @@ def test_a_large_message_is_streamed_and_arrives_whole(context, monkeypatch):
     assert max(len(data) for _, data in connection.said) < 150_000
 
 
-def test_a_message_that_cannot_be_read_to_its_end_breaks_the_connection(context, monkeypatch):
-    fake = FakeMailboxes([b"Subject: large\n\n" + b"x" * 300_000])
+def test_a_message_that_cannot_be_read_to_its_end_breaks_the_connection(context, stand_on):
+    fake = stand_on(FakeMailboxes([b"Subject: large\n\n" + b"x" * 300_000]))
 
     def failing(*arguments):
         message = FakeMailboxes.open_message(fake, *arguments)
@@ -436,8 +446,7 @@ def test_a_message_that_cannot_be_read_to_its_end_breaks_the_connection(context,
         yield chunk
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(fake, "open_message", failing)
-    monkeypatch.setattr(maildrop, "mailboxes", fake)
+    fake.open_message = failing
 
     connection = talk(context, [b"USER alice@example.org\r\nPASS a secret\r\nRETR 1\r\nNOOP\r\n"])
 
