@@ -37,6 +37,8 @@ PORT_VARIABLES = (
 # What of this process's environment an appliance must not inherit: it makes its own servers.
 NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "MAIL_HOME", "SECRET_KEY", "PYTEST_CURRENT_TEST")
 DOMAIN = "mailkeep.test"
+# Collected and compressed once for all appliances of all test runs.
+STATIC_ROOT = ROOT / ".pytest_cache" / "mailkeep" / "static"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Appliance:
     def environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         ports = {name: str(port) for name, port in self._ports.items()}
-        return {**inherited, **ports, "MAIL_HOME": str(self.home), "MAIL_DOMAIN": DOMAIN, **self.extra}
+        own = {"MAIL_HOME": str(self.home), "MAIL_DOMAIN": DOMAIN, "STATIC_ROOT": str(STATIC_ROOT)}
+        return {**inherited, **ports, **own, **self.extra}
 
     @property
     def admin_password(self) -> str:

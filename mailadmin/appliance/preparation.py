@@ -11,12 +11,8 @@ import psycopg
 
 from mailadmin.appliance.home import CODE, Home, write_private
 
-SOURCES = (
-    "mailadmin/*/migrations/*.py",
-    "mailadmin/**/static/**/*",
-    "mailadmin/static/**/*",
-    "requirements.txt",
-)
+SCHEMA_SOURCES = ("mailadmin/*/migrations/*.py", "requirements.txt")
+STATIC_SOURCES = ("mailadmin/**/static/**/*", "requirements.txt")
 APPLIED = "SELECT count(*) FROM django_migrations"
 
 
@@ -35,12 +31,25 @@ def note_prepared(home: Home, database_url: str) -> None:
 
 
 def _expected(database_url: str) -> str:
-    return f"{_digest()} {_applied_migrations(database_url)}\n"
+    return f"{_digest(SCHEMA_SOURCES + STATIC_SOURCES)} {_applied_migrations(database_url)}\n"
 
 
-def _digest() -> str:
+def static_files_changed(root: Path) -> bool:
+    """Whether collecting static files into `root` would change anything."""
+    try:
+        return (root / ".collected").read_text() != _digest(STATIC_SOURCES)
+    except OSError:
+        return True
+
+
+def note_static_files(root: Path) -> None:
+    """Remember it."""
+    (root / ".collected").write_text(_digest(STATIC_SOURCES))
+
+
+def _digest(patterns: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for pattern in SOURCES:
+    for pattern in patterns:
         for path in sorted(CODE.glob(pattern)):
             if path.is_file():
                 found = path.stat()

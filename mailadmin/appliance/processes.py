@@ -88,7 +88,7 @@ def celery_command(concurrency: int) -> tuple[str, ...]:
     return (
         # Started by root, everything runs as root, and one warning in each log line's place is no help.
         *(sys.executable, "-W", "ignore:You're running the worker with superuser privileges"),
-        *("-m", "celery", "--quiet", "-A", "mailadmin", "worker"),
+        *("-m", "celery", "--quiet", "--skip-checks", "-A", "mailadmin", "worker"),
         *("--concurrency", str(concurrency), "--prefetch-multiplier", "1", "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )

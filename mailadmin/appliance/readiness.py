@@ -9,11 +9,13 @@ from mailadmin.appliance.configuration import Configuration, client_host
 from mailadmin.appliance.sockets import listening_addresses
 
 LOOK_EVERY_S = 0.05
+# /healthz asks every component: asked too often, it would take from them the time they need to start.
+HEALTH_EVERY_S = 0.25
 
 Condition = Callable[[], Awaitable[bool]]
 
 
-async def wait_for(condition: Condition, seconds: float, stop: asyncio.Event) -> bool:
+async def wait_for(condition: Condition, seconds: float, stop: asyncio.Event, *, every_s: float = LOOK_EVERY_S) -> bool:
     """True when it came true; False when the time was over or the appliance is to stop."""
     deadline = time.monotonic() + seconds
     while not stop.is_set():
@@ -21,7 +23,7 @@ async def wait_for(condition: Condition, seconds: float, stop: asyncio.Event) ->
             return True
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(every_s)
     return False
 
 

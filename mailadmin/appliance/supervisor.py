@@ -20,7 +20,7 @@ from mailadmin.appliance.home import CODE, Home
 from mailadmin.appliance.preparation import is_prepared, note_prepared
 from mailadmin.appliance.privilege import child_setup
 from mailadmin.appliance.processes import Process, Stage, postgres_process, program_processes, valkey_process
-from mailadmin.appliance.readiness import Condition, health, not_listening, wait_for
+from mailadmin.appliance.readiness import HEALTH_EVERY_S, Condition, health, not_listening, wait_for
 from mailadmin.appliance.screen import ready_screen
 from mailadmin.appliance.state import ApplianceState, ChildState, write_state
 
@@ -127,7 +127,8 @@ class Supervisor:
         programs = program_processes(self._configuration)
         # The panel first: it has the most to load.
         self._launch(sorted(programs, key=lambda process: process.role != "web"))
-        answered = await wait_for(self._all_answer, PROGRAMS_WITHIN_S, self._stop)
+        listening = await wait_for(self._all_listen, PROGRAMS_WITHIN_S, self._stop)
+        answered = listening and await wait_for(self._is_healthy, PROGRAMS_WITHIN_S, self._stop, every_s=HEALTH_EVERY_S)
         if self._stop.is_set():
             return
         if not answered:
@@ -162,9 +163,10 @@ class Supervisor:
     async def _valkey_answers(self) -> bool:
         return self._valkey is not None and await asyncio.to_thread(self._valkey.answers)
 
-    async def _all_answer(self) -> bool:
-        if not_listening(self._children):
-            return False
+    async def _all_listen(self) -> bool:
+        return not not_listening(self._children)
+
+    async def _is_healthy(self) -> bool:
         if not self._configuration.ports["WEB_PORT"]:
             return True
         return (await health(self._configuration))[0] == 200

@@ -4,6 +4,8 @@ Safe to run any number of times. The schema is brought up to date and static fil
 domain, the server's names and the administrator are made only where there is neither a domain nor an account yet.
 """
 
+import fcntl
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +15,7 @@ from django.db import transaction
 
 from mailadmin.appliance.configuration import Configuration
 from mailadmin.appliance.home import Home
+from mailadmin.appliance.preparation import note_static_files, static_files_changed
 from mailadmin.directory.models import Account, Domain
 from mailadmin.directory.services import create_system_aliases, save_domain
 from mailadmin.transport.models import ServerSettings
@@ -29,8 +32,17 @@ class Command(BaseCommand):
         configuration = Configuration.from_environment()
         if not Domain.objects.exists() and not Account.objects.exists():
             create_first_rows(configuration.domain, Home(configuration.home).secret("admin_password", 12))
-        if settings.STATIC_ROOT:
+        collect_static_files(Path(settings.STATIC_ROOT))
+
+
+def collect_static_files(root: Path) -> None:
+    """Collect and compress them, where they have changed. One process at a time: appliances may share the folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if static_files_changed(root):
             call_command("collectstatic", verbosity=0, interactive=False, skip_checks=True)
+            note_static_files(root)
 
 
 @transaction.atomic
