@@ -1,15 +1,56 @@
-"""SEARCH over a key tree: rows first, cached fields next, message files only where nothing else can tell."""
+"""SEARCH over a key tree: rows first, cached fields next, message files only where nothing else can tell.
+
+Each key gets the messages that are still in question and answers which of them match. Among the keys of an And the
+cheap ones go first, so a file is only opened for messages that everything else has left over.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date
+from typing import Any
 
-from psycopg import Connection
+import psycopg
 
+from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
-from mailcore.index.records import MailboxRecord
-from mailcore.mailbox.search_keys import SearchKey
+from mailcore.index.index import flag_rows, message_rows
+from mailcore.index.records import FlagRow, MailboxRecord
+from mailcore.mailbox import cache, search_text
+from mailcore.mailbox.search_keys import (
+    Age,
+    All,
+    And,
+    Body,
+    Comparison,
+    DateField,
+    DateKey,
+    FlagKey,
+    Header,
+    Keyword,
+    ModSeq,
+    Not,
+    Or,
+    Recent,
+    SearchKey,
+    SeqSet,
+    Size,
+    Text,
+    UidSet,
+)
+from mailcore.message.headers import headers_of
+from mailcore.store.base import StoredMessage
 from mailcore.store.storage import Storage
+
+Connection = psycopg.Connection[Any]
+Ranges = Sequence[tuple[int | None, int | None]]
+
+# What a key costs per message: nothing, a row, a cached ENVELOPE, the begin of a file, a whole file.
+_NOTHING, _ROW, _CACHED, _HEADER, _WHOLE = range(5)
+_BLOCK = 500
+_HEADER_BLOCK = 32768
+_MAX_HEADER = 1 << 20
 
 
 def search(
@@ -21,7 +62,191 @@ def search(
     uids_in_order: Sequence[int],
     first_recent_uid: int | None = None,
 ) -> list[int]:
-    """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`,
-    in that order. From `first_recent_uid` on messages are \\Recent; None means none is.
+    """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
+    order. From `first_recent_uid` on messages are \\Recent; None means none is.
     """
-    raise NotImplementedError
+    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid)
+    found = running.matching(key, set(uids_in_order))
+    return [uid for uid in uids_in_order if uid in found]
+
+
+class _Search:
+    """One SEARCH with what it has read so far."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        storage: Storage,
+        account: AccountRef,
+        mailbox: MailboxRecord,
+        view: Sequence[int],
+        first_recent_uid: int | None,
+    ) -> None:
+        self._conn = conn
+        self._storage = storage
+        self._account = account
+        self._mailbox = mailbox
+        self._view = view
+        self._first_recent_uid = first_recent_uid
+        self._rows: dict[int, FlagRow] | None = None
+        self._envelopes: dict[int, bytes] = {}
+
+    def matching(self, key: SearchKey, among: set[int]) -> set[int]:
+        """Those of `among` that match."""
+        if not among:
+            return among
+        match key:
+            case All():
+                return among
+            case And(keys):
+                for each in sorted(keys, key=_cost):
+                    among = self.matching(each, among)
+                return among
+            case Or(left, right):
+                first, second = sorted((left, right), key=_cost)
+                found = self.matching(first, among)
+                return found | self.matching(second, among - found)
+            case Not(inner):
+                return among - self.matching(inner, among)
+            case UidSet(ranges):
+                return set(_in_ranges(among, ranges, max(self._view)))
+            case SeqSet(ranges):
+                return self._in_sequence(among, ranges)
+            case Recent(is_set):
+                first_recent = self._first_recent_uid
+                return {uid for uid in among if (first_recent is not None and uid >= first_recent) == is_set}
+            case FlagKey() | Keyword() | Size() | Age() | ModSeq() | DateKey(DateField.INTERNAL):
+                return self._matching_rows(_row_test(key), among)
+            case _:
+                return self._matching_content(key, among)
+
+    def _matching_rows(self, test: Callable[[FlagRow], bool], among: set[int]) -> set[int]:
+        if self._rows is None:
+            self._rows = {row.uid: row for row in flag_rows(self._conn, self._mailbox.id)}
+        rows = self._rows
+        return {uid for uid in among if uid in rows and test(rows[uid])}
+
+    def _matching_content(self, key: SearchKey, among: set[int]) -> set[int]:
+        match key:
+            case DateKey(_, comparison, day):
+                return self._by_envelope(lambda text: _compare(search_text.sent_day(text), comparison, day), among)
+            case Header(name, value) if value and name.lower() in search_text.ENVELOPE_FIELDS:
+                field, wanted = name.lower(), search_text.fold(value)
+                return self._by_envelope(lambda text: search_text.envelope_contains(text, field, wanted), among)
+            case Header(name, value):
+                wanted = search_text.fold(value)
+                return self._by_file(lambda file: _header_contains(file, name, wanted), among)
+            case Body(value):
+                wanted = search_text.fold(value)
+                return self._by_file(lambda file: search_text.body_contains(file.read(), wanted), among)
+            case Text(value):
+                wanted = search_text.fold(value)
+                return self._by_file(lambda file: search_text.text_contains(file.read(), wanted), among)
+            case _:
+                raise AssertionError(key)
+
+    def _by_envelope(self, test: Callable[[bytes], bool], among: set[int]) -> set[int]:
+        missing = sorted(among - self._envelopes.keys())
+        if missing:
+            store = self._storage.store(self._account)
+            rows = cache.cached_rows(self._conn, store, self._mailbox.id, missing)
+            self._envelopes.update((row.uid, row.envelope) for row in rows)
+        return {uid for uid in among if uid in self._envelopes and test(self._envelopes[uid])}
+
+    def _by_file(self, test: Callable[[StoredMessage], bool], among: set[int]) -> set[int]:
+        found = set()
+        for uid, message in self._open_all(sorted(among)):
+            with message:
+                if test(message):
+                    found.add(uid)
+        return found
+
+    def _open_all(self, uids: Sequence[int]) -> Iterator[tuple[int, StoredMessage]]:
+        store = self._storage.store(self._account)
+        for start in range(0, len(uids), _BLOCK):
+            for row in message_rows(self._conn, self._mailbox.id, uids[start : start + _BLOCK]):
+                try:
+                    yield row.uid, store.open(self._mailbox.name, row.store_key, row.as_flags())
+                except MessageGone:
+                    continue
+
+    def _in_sequence(self, among: set[int], ranges: Ranges) -> set[int]:
+        last, found = len(self._view), set[int]()
+        for low, high in _resolved(ranges, last):
+            found.update(self._view[max(low, 1) - 1 : high])
+        return among & found
+
+
+def _cost(key: SearchKey) -> int:
+    match key:
+        case And(keys):
+            return max(map(_cost, keys), default=_NOTHING)
+        case Or(left, right):
+            return max(_cost(left), _cost(right))
+        case Not(inner):
+            return _cost(inner)
+        case All() | UidSet() | SeqSet() | Recent():
+            return _NOTHING
+        case DateKey(DateField.SENT):
+            return _CACHED
+        case Header(name, value):
+            return _CACHED if value and name.lower() in search_text.ENVELOPE_FIELDS else _HEADER
+        case Body() | Text():
+            return _WHOLE
+        case _:
+            return _ROW
+
+
+def _row_test(key: SearchKey) -> Callable[[FlagRow], bool]:
+    match key:
+        case FlagKey(bit, is_set):
+            return lambda row: bool(row.flags & bit) == is_set
+        case Keyword(keyword, is_set):
+            lower = keyword.lower()
+            return lambda row: (lower in [k.lower() for k in row.keywords]) == is_set
+        case Size(octets, is_larger):
+            return lambda row: row.size > octets if is_larger else row.size < octets
+        case Age(seconds, is_younger):
+            limit = time.time() - seconds
+            return lambda row: (row.internal_date.timestamp() >= limit) == is_younger
+        case ModSeq(modseq):
+            return lambda row: row.modseq >= modseq
+        case DateKey(_, comparison, day):
+            return lambda row: _compare(row.internal_date.astimezone(UTC).date(), comparison, day)
+        case _:
+            raise AssertionError(key)
+
+
+def _compare(found: date | None, comparison: Comparison, day: date) -> bool:
+    if found is None:
+        return False
+    match comparison:
+        case Comparison.BEFORE:
+            return found < day
+        case Comparison.ON:
+            return found == day
+        case Comparison.SINCE:
+            return found >= day
+
+
+def _header_contains(message: StoredMessage, name: str, wanted: str) -> bool:
+    data = b""
+    for block in message.chunks(_HEADER_BLOCK):
+        data += block
+        if b"\r\n\r\n" in data or len(data) > _MAX_HEADER:
+            break
+    return search_text.header_contains(headers_of(data), name, wanted)
+
+
+def _resolved(ranges: Ranges, last: int) -> Iterable[tuple[int, int]]:
+    """Ranges with "*" replaced by the largest number, the smaller end first."""
+    for start, end in ranges:
+        first, second = last if start is None else start, last if end is None else end
+        yield min(first, second), max(first, second)
+
+
+def _in_ranges(numbers: Iterable[int], ranges: Ranges, last: int) -> Iterator[int]:
+    resolved = list(_resolved(ranges, last))
+    single = {low for low, high in resolved if low == high}
+    wide = [(low, high) for low, high in resolved if low < high]
+    return (n for n in numbers if n in single or any(low <= n <= high for low, high in wide))
