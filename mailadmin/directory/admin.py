@@ -100,6 +100,18 @@ class DomainAdmin(PanelAdmin):
         if made:
             messages.info(request, f"System aliases: {', '.join(made)} (RFC 2142). Change their targets under Aliases.")
 
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What would go and what stands in the way, as counts: a domain may have thousands of accounts."""
+        shown, obstacles = [], []
+        for domain in objs:
+            shown.append(f"{domain} with {domain.aliases.count()} aliases")
+            if accounts := domain.accounts.count():
+                obstacles.append(f"{accounts} accounts of {domain}: delete them first")
+            obstacles += [f"{other} is an alias domain of {domain}" for other in domain.alias_domains.all()]
+        return shown, {"domains": len(shown)}, set(), obstacles
+
     def change_view(
         self,
         request: HttpRequest,

@@ -200,10 +200,10 @@ class AliasForm(forms.ModelForm):
         return address
 
     def clean_targets(self) -> list[str]:
-        return [
-            target if target.startswith(":include:") else Address.parse(target).key
-            for target in self.cleaned_data["targets"]
-        ]
+        """As they are looked up, each once."""
+        typed = self.cleaned_data["targets"]
+        keys = [target if target.startswith(":include:") else Address.parse(target).key for target in typed]
+        return list(dict.fromkeys(keys))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -6,6 +6,7 @@ powers of 1024. Times: Postfix's notation, postconf(5): a number and s, m, h, d 
 """
 
 import re
+from decimal import Decimal
 
 SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 TIME_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -27,7 +28,8 @@ def parse_bytes(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size")
     number, unit = match.groups()
-    size = round(float(number.replace(",", ".")) * SIZE_UNITS[unit.lower()])
+    # Decimal: a float would lose bytes beyond 8 PB.
+    size = round(Decimal(number.replace(",", ".")) * SIZE_UNITS[unit.lower()])
     if size > MAX_BYTES:
         raise ValueError(f"{text!r} is too large")
     return size

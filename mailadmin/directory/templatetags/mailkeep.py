@@ -20,18 +20,22 @@ def size(value: int | None) -> str:
     return "" if value is None else format_bytes(int(value))
 
 
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
 @register.filter
 def duration(seconds: float | None) -> str:
-    """The two largest units: 93784 -> "1 d 2 h"."""
+    """The largest unit and the next one: 93784 -> "1 d 2 h", 10805 -> "3 h"."""
     if seconds is None:
         return ""
     left = int(max(seconds, 0))
-    parts = []
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, length)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    for at, (unit, length) in enumerate(UNITS):
+        if left >= length:
+            count, rest = divmod(left, length)
+            smaller, size_of_smaller = UNITS[at + 1] if at + 1 < len(UNITS) else ("", rest + 1)
+            more = rest // size_of_smaller
+            return f"{count} {unit}" + (f" {more} {smaller}" if more else "")
+    return "0 s"
 
 
 @register.filter
