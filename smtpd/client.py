@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mailcore.config.snapshot import Snapshot, plain_address
 from mailcore.directory.lookups import AccountRecord
@@ -52,11 +53,17 @@ class Client:
 def client_of(peername: object, listener: str) -> Client:
     """The client behind a socket's peer name; an IPv4 client of an IPv6 socket is shown as IPv4."""
     host = str(peername[0]) if isinstance(peername, tuple) and peername else ""
+    address, name = _address_and_name(host)
+    return Client(address, listener, name)
+
+
+@lru_cache(maxsize=4096)
+def _address_and_name(host: str) -> tuple[str, str]:
     try:
         address = plain_address(host)
     except ValueError:
-        return Client("unknown", listener)
-    return Client(str(address), listener, name="localhost" if address.is_loopback else "unknown")
+        return "unknown", "unknown"
+    return str(address), "localhost" if address.is_loopback else "unknown"
 
 
 def tls_of(ssl_object: ssl.SSLObject | None) -> TlsUsed | None:

@@ -26,10 +26,14 @@ _MAX_MESSAGE_ID = 998
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The beginning of the message as it is kept; its first `offset` bytes are the Return-Path."""
+    """The beginning of the message as it is kept; its first `offset` bytes are the Return-Path.
+
+    `added` is by how much the message has become larger, in wire form.
+    """
 
     start: bytes
     offset: int
+    added: int
     message_id: str
     hops: int
 
@@ -38,6 +42,7 @@ def complete(head: bytes, hop: Hop, sender: Address | None, *, originates: bool,
     """`head` (header section and perhaps some body) with our fields in front."""
     end = _header_end(head)
     header, body = head[:end], head[end:]
+    given = header
     names = [name.lower() for name in _NAMES.findall(header)]
     if b"return-path" in names:
         header = _RETURN_PATH.sub(b"", header)
@@ -51,7 +56,13 @@ def complete(head: bytes, hop: Hop, sender: Address | None, *, originates: bool,
         fields += added
     if not end and not head.startswith(b"\n"):
         fields.append(b"\n")  # there is no header section: what comes first is text
-    return Completed(b"".join([*fields, header, body]), len(first), message_id, names.count(b"received"))
+    ours = b"".join(fields)
+    added = _wire_size(ours) + (_wire_size(header) - _wire_size(given) if header is not given else 0)
+    return Completed(b"".join((ours, header, body)), len(first), added, message_id, names.count(b"received"))
+
+
+def _wire_size(text: bytes) -> int:
+    return len(text) + text.count(b"\n")
 
 
 def _header_end(head: bytes) -> int:

@@ -37,12 +37,6 @@ class Incoming:
         self.completed: Completed | None = None
         self.failure: OSError | None = None
         self.is_dropped = False
-        self._added = 0
-
-    @property
-    def added_size(self) -> int:
-        """By how much `complete` made the message larger, in wire form. Known once it is finished."""
-        return self._added
 
     def add(self, block: bytes) -> bool:
         """Keep a block; True: call `flush` before the next."""
@@ -62,7 +56,7 @@ class Incoming:
         """Write what is in memory to the file."""
         block = self._take()
         if self._file is None:
-            block = self._completed(block)
+            block = self._begin(block)
         await self._plain(self._write, block)
         if self.failure is not None:
             self.drop()
@@ -70,7 +64,7 @@ class Incoming:
     async def finish(self) -> Content:
         """The whole message in disk form, our fields in front. Raises the OSError that kept it from being written."""
         if self._file is None and self.failure is None:
-            return self._completed(self._take())
+            return self._begin(self._take())
         if self._parts:
             await self._plain(self._write, self._take())
         if self.failure is not None:
@@ -84,11 +78,9 @@ class Incoming:
         if self._file is not None:
             await self._plain(self._remove)
 
-    def _completed(self, head: bytes) -> bytes:
+    def _begin(self, head: bytes) -> bytes:
         self.completed = self._complete(head)
-        start = self.completed.start
-        self._added = len(start) + start.count(b"\n") - len(head) - head.count(b"\n")
-        return start
+        return self.completed.start
 
     def _take(self) -> bytes:
         block = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)

@@ -59,7 +59,7 @@ class SMTPProtocol(SMTPStream):
         super().__init__(loop, entrance.timeout_s)
         self._entrance = entrance
         self._handler = entrance.handler
-        self._client = Client("unknown", entrance.listener)
+        self._client: Client
         self._transaction: Transaction | None = None
         self._chunks: ChunkReader | None = None
         self._errors = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import lru_cache
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
@@ -33,6 +34,12 @@ class LineTooLong(Exception):
 
 class Gone(Exception):
     """The client has closed the connection, or was idle for too long."""
+
+
+@lru_cache(maxsize=512)
+def _wire_form(reply: Reply) -> bytes:
+    """Most replies are said over and over."""
+    return reply.to_bytes()
 
 
 class SMTPStream(SMTP):
@@ -176,7 +183,7 @@ class SMTPStream(SMTP):
     # Writing.
 
     def _send(self, reply: Reply) -> None:
-        self._replies.append(reply.to_bytes())
+        self._replies.append(_wire_form(reply))
 
     def _flush(self) -> None:
         if self._replies:

@@ -178,7 +178,7 @@ class Transaction:
             refused = self._refuse_data(size, incoming.completed.hops)
             if refused is not None:
                 return refused
-            arrival = self._arrival(content, incoming.completed, size + incoming.added_size)
+            arrival = self._arrival(content, incoming.completed, size + incoming.completed.added)
             outcomes = await self._services.submit(arrival)
         finally:
             await incoming.discard()
