@@ -178,6 +178,7 @@ def _message(rows: list[dict[str, Any]]) -> LeasedMessage:
         account=first["account"],
         delay_warned=first["delay_warned"],
         recipients=recipients,
+        recipients_in_queue=first["recipients_in_queue"],
     )
 
 
@@ -197,8 +198,14 @@ def record(conn: Connection, lease: uuid.UUID, results: Results, now: datetime) 
     Returns the queue ids of messages that are finished: their spool files may go. Raises LeaseLost, with nothing
     recorded, when a failure comes too late: its report would be the second one. A late deferral changes nothing.
     """
+    message_ids = list(results.message_ids)
+    if results.all_delivered:
+        finished = conn.execute(
+            statements.FINISH_DELIVERED, {"message_ids": message_ids, "ids": list(results.delivered)}
+        )
+        return [row[0] for row in finished]
     with conn.transaction():
-        conn.execute(statements.LOCK_MESSAGES, {"message_ids": list(results.message_ids)})
+        conn.execute(statements.LOCK_MESSAGES, {"message_ids": message_ids})
         if results.delivered:
             conn.execute(statements.DELETE_DELIVERED, {"ids": list(results.delivered)})
         _record_failed(conn, lease, results)
@@ -208,7 +215,7 @@ def record(conn: Connection, lease: uuid.UUID, results: Results, now: datetime) 
         operations.insert_batch(conn, results.reports)
         if not (results.delivered or results.failed):
             return []
-        finished = conn.execute(statements.DELETE_FINISHED, {"message_ids": list(results.message_ids)})
+        finished = conn.execute(statements.DELETE_FINISHED, {"message_ids": message_ids})
         return [row[0] for row in finished]
 
 

@@ -58,7 +58,7 @@ class LeasedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class LeasedMessage:
-    """One message of a lease with those of its recipients that are in the lease."""
+    """One message of a lease with those of its recipients that are in the lease, out of all that are still queued."""
 
     id: int
     queue_id: str
@@ -72,6 +72,7 @@ class LeasedMessage:
     account: str
     delay_warned: bool
     recipients: tuple[LeasedRecipient, ...]
+    recipients_in_queue: int
 
     @property
     def sender(self) -> Address | None:
@@ -98,3 +99,5 @@ class Results:
     deferred: Sequence[Deferral] = ()
     reports: Sequence[QueuedMessage] = ()
     warned: Sequence[int] = ()
+    # All recipients that the messages have left were delivered: the case that has to be quick.
+    all_delivered: bool = False

@@ -62,7 +62,8 @@ ORDER BY r.lease, r.id
 SELECT_LEASED = """
 SELECT r.id, r.message_id, r.address, r.original, r.notify, r.orcpt, r.attempts,
        m.queue_id, m.sender, m.size, m.content_offset, m.received_at, m.expires_at, m.ret, m.envid, m.smtputf8,
-       m.body_8bit, m.message_id AS message_id_header, m.client, m.account, m.delay_warned
+       m.body_8bit, m.message_id AS message_id_header, m.client, m.account, m.delay_warned,
+       (SELECT count(*) FROM queue_recipient o WHERE o.message_id = m.id) AS recipients_in_queue
 FROM queue_recipient r
 JOIN queue_message m ON m.id = r.message_id
 WHERE r.lease = %(lease)s AND r.lease_until > %(now)s
@@ -91,6 +92,16 @@ SELECT id FROM queue_message WHERE id = ANY(%(message_ids)s::bigint[]) ORDER BY 
 # Delivered is a fact, whoever holds the lease now.
 DELETE_DELIVERED = """
 DELETE FROM queue_recipient WHERE id = ANY(%(ids)s::bigint[]) RETURNING id
+"""
+
+# The same for messages all of whose recipients were delivered at once, in one round trip. Nobody else can be finishing
+# a recipient of theirs at this moment, so the locks of the long way are not needed.
+FINISH_DELIVERED = """
+WITH gone AS (DELETE FROM queue_recipient WHERE id = ANY(%(ids)s::bigint[]))
+DELETE FROM queue_message m
+WHERE m.id = ANY(%(message_ids)s::bigint[])
+  AND NOT EXISTS (SELECT FROM queue_recipient r WHERE r.message_id = m.id AND r.id <> ALL(%(ids)s::bigint[]))
+RETURNING m.queue_id
 """
 
 DELETE_FAILED = """

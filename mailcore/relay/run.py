@@ -43,6 +43,7 @@ RENEW_EVERY_S = leases.LEASE_S / 3
 # A slow host must not keep a worker for itself: what is left after this time is given back and waits its turn.
 LONGEST_RUN_S = 30.0
 RETRY_RECORD_S = 0.5
+TAKE_UP_PAUSES_S = (0.1, 0.2, 0.4)
 CONTENT_MISSING = Reply(451, "4.3.0", "the content of the message is missing from the spool")
 OUR_MISTAKE = Reply(451, "4.3.0", "an error in this mail server; see its log")
 HEADER_BYTES = 65536
@@ -53,13 +54,22 @@ log = get_logger(__name__)
 def run_lease(worker: Worker, lease: UUID) -> int:
     """Work off a lease; returns how many messages were tried. Raises psycopg.OperationalError if it cannot begin."""
     conn = worker.database.connection()
-    if not leases.take_up(conn, lease):
+    if not _take_up(conn, lease):
         return 0
     try:
         return _LeaseRun(worker, lease).run(conn)
     finally:
         with contextlib.suppress(psycopg.Error):
             leases.put_down(conn, lease)
+
+
+def _take_up(conn: Connection, lease: UUID) -> bool:
+    """Patiently: the database may need a moment to notice that the worker who had this lease is dead."""
+    for pause_s in TAKE_UP_PAUSES_S:
+        if leases.take_up(conn, lease):
+            return True
+        time.sleep(pause_s)
+    return leases.take_up(conn, lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +291,7 @@ class _LeaseRun:
             deferred=[d for s in settlements for d in s.deferred],
             reports=[report for _, report, _ in reports],
             warned=[s.message.id for s in settlements if s.warned],
+            all_delivered=all(s.all_delivered for s in settlements),
         )
         try:
             return reports, leases.record(conn, self._lease, results, worker.clock.now())

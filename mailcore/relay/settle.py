@@ -27,9 +27,9 @@ class Settlement:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def is_final(self) -> bool:
-        """Whether something happened that must not happen twice."""
-        return bool(self.delivered or self.failed)
+    def all_delivered(self) -> bool:
+        """Whether nothing is left of the message, and nobody has to be told."""
+        return len(self.delivered) == self.message.recipients_in_queue and not self.reported
 
     @property
     def warned(self) -> bool:
