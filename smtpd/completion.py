@@ -52,8 +52,8 @@ def complete(head: bytes, hop: Hop, sender: Address | None, *, originates: bool,
     if originates:
         if b"bcc" in names or b"resent-bcc" in names:
             header = _BLIND.sub(b"", header)
-        added, message_id = _missing(names, hop.at, hop.by, default_from or str(sender or ""), message_id)
-        fields += added
+        missing, message_id = _missing(names, hop.at, hop.by, default_from or str(sender or ""), message_id)
+        fields += missing
     if not end and not head.startswith(b"\n"):
         fields.append(b"\n")  # there is no header section: what comes first is text
     ours = b"".join(fields)
