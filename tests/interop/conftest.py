@@ -6,10 +6,13 @@ import imaplib
 import os
 import pty
 import select
+import shutil
 import smtplib
 import ssl
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.fixtures_servers import wait_until
+from tests.fixtures_appliance import Appliance
+from tests.fixtures_servers import quick_folder, wait_until
 
 DOMAIN = "linuxadmin.dev"
 PASSWORD = "correct horse battery"
@@ -27,7 +31,7 @@ PASSWORD = "correct horse battery"
 class Office:
     """The appliance with two people in it."""
 
-    appliance: Any
+    appliance: Appliance
     alice: str = f"alice@{DOMAIN}"
     bob: str = f"bob@{DOMAIN}"
     password: str = PASSWORD
@@ -81,8 +85,22 @@ class Office:
         return self.home / "mail" / DOMAIN / who.partition("@")[0] / "Maildir"
 
 
-@pytest.fixture(scope="module")
-def office(appliance: Any) -> Office:
+@pytest.fixture(scope="session")
+def office_appliance() -> Iterator[Appliance]:
+    """One appliance for all clients of this test process."""
+    folder = Path(tempfile.mkdtemp(prefix="mailkeep-office-", dir=quick_folder()))
+    folder.chmod(0o711)  # the unprivileged user of PostgreSQL has to reach its data below
+    appliance = Appliance(folder / "home")
+    appliance.start()
+    yield appliance
+    appliance.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def office(office_appliance: Appliance) -> Office:
+    appliance = office_appliance
+
     def put(path: str, body: dict[str, Any]) -> None:
         answer = appliance.api("PUT", path, body)
         assert answer.status < 300, answer

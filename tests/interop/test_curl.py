@@ -23,7 +23,7 @@ def test_curl_appends_searches_and_fetches(office, person, tmp_path):
     message.write_bytes(b"From: curl@example.org\r\nSubject: appended by curl\r\n\r\nbody of it\r\n")
 
     curl(office, person, "imaps", "imaps", "INBOX", "-T", str(message))
-    found = curl(office, person, "imaps", "imaps", "INBOX?SUBJECT%20appended%20by%20curl")
+    found = curl(office, person, "imaps", "imaps", "INBOX?SUBJECT%20%22appended%20by%20curl%22")
     number = found.split()[-1]
     text = curl(office, person, "imaps", "imaps", f"INBOX;MAILINDEX={number}")
 

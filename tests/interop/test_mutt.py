@@ -16,7 +16,6 @@ set certificate_file={certificate}
 set ssl_verify_host=no
 set ssl_starttls=yes
 set ssl_force_tls=yes
-set ssl_usesystemcerts=no
 set wait_key=no
 set quit=yes
 set delete=yes
