@@ -112,7 +112,7 @@ def _chosen(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> Qu
         found = search(raw_connection(), storage(), account, mailbox, wanted.key, uids)
         rows = rows.filter(uid__in=found)
         if wanted.attachments is not None:
-            _fill(account, mailbox, found)
+            fill_cache(account, mailbox, found)
             rows = rows.filter(has_attachments=wanted.attachments)
     return rows
 
@@ -128,13 +128,13 @@ def _uids_of_page(rows: QuerySet[Message], query: ListQuery) -> list[int]:
 
 
 def _rows(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> list[ListRow]:
-    _fill(account, mailbox, uids)
+    fill_cache(account, mailbox, uids)
     found = Message.objects.filter(mailbox_id=mailbox.id, uid__in=uids).order_by("-uid")
     outgoing = mailbox.special_use in OUTGOING
     return [_row(message, outgoing=outgoing) for message in found.defer("envelope", "body_structure", "store_key")]
 
 
-def _fill(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> None:
+def fill_cache(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> None:
     """Have mailcore read those of the messages that nobody has read yet."""
     unread = Message.objects.filter(mailbox_id=mailbox.id, uid__in=list(uids), envelope__isnull=True)
     missing = list(unread.order_by("uid").values_list("uid", flat=True))

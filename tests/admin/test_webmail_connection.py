@@ -6,23 +6,30 @@ from django.db import connection, transaction
 from mailadmin.database import raw_connection
 from mailadmin.directory.models import Domain
 
+INSERT = (
+    "INSERT INTO domain (name, kind, enabled, description, created_at) VALUES ('a.example', 'local', true, '', now())"
+)
+
+
+@transaction.atomic
+def insert_and_fail() -> None:
+    # Nothing has been said to the server yet: the block below must not become the whole transaction.
+    with raw_connection().transaction():
+        raw_connection().execute(INSERT)
+    Domain.objects.create(name="b.example")
+    raise RuntimeError
+
 
 def test_what_django_rolls_back_is_rolled_back(django_database):
-    with pytest.raises(RuntimeError), transaction.atomic():
-        # Nothing has been said to the server yet: the block below must not become the whole transaction.
-        with raw_connection().transaction():
-            raw_connection().execute("INSERT INTO domain (name, kind, enabled, description, created_at)"
-                                     " VALUES ('a.example', 'local', true, '', now())")  # fmt: skip
-        Domain.objects.create(name="b.example")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        insert_and_fail()
 
     assert not Domain.objects.exists()
 
 
 def test_a_unit_of_work_outside_of_a_transaction_commits(django_database):
     with raw_connection().transaction():
-        raw_connection().execute("INSERT INTO domain (name, kind, enabled, description, created_at)"
-                                 " VALUES ('a.example', 'local', true, '', now())")  # fmt: skip
+        raw_connection().execute(INSERT)
     connection.close()
 
     assert Domain.objects.filter(name="a.example").exists()

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from mailadmin.database import raw_connection
 from mailadmin.mailboxes.models import Message
 from mailadmin.webmail import access
-from mailadmin.webmail.listing import neighbours
+from mailadmin.webmail.listing import fill_cache, neighbours
 from mailadmin.webmail.plain_text import paragraphs
 from mailadmin.webmail.policy import page
 from mailadmin.webmail.views.folders import frame
@@ -123,7 +123,11 @@ def message_source(request: HttpRequest, mailbox_id: int, uid: int) -> HttpRespo
 
 def _message_or_404(request: HttpRequest, mailbox_id: int, uid: int) -> tuple[MailboxRecord, Message]:
     mailbox = access.mailbox_or_404(request, mailbox_id)
-    row = Message.objects.filter(mailbox_id=mailbox.id, uid=uid).defer("envelope", "body_structure").first()
+    rows = Message.objects.filter(mailbox_id=mailbox.id, uid=uid).defer("envelope", "body_structure")
+    row = rows.first()
+    if row is not None and row.subject is None:
+        fill_cache(access.account_of(request), mailbox, [uid])
+        row = rows.first()
     if row is None:
         raise Http404("There is no such message.")
     return mailbox, row

@@ -94,7 +94,7 @@
     const typing = event.target.closest?.('input:not([type="checkbox"]), textarea, select, [contenteditable]');
     if (event.key === "Escape") {
       if (typing) event.target.blur();
-      one("#folders")?.classList.remove("open");
+      one("#folders")?.classList.remove("drawn");
       return;
     }
     if (typing || event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
@@ -119,10 +119,10 @@
     if (opener) document.getElementById(opener.dataset.dialog).showModal();
     if (event.target.closest("#menu-button")) {
       event.preventDefault();
-      one("#folders").classList.toggle("open");
+      one("#folders").classList.toggle("drawn");
       return;
     }
-    if (!event.target.closest("#folders")) one("#folders")?.classList.remove("open");
+    if (!event.target.closest("#folders")) one("#folders")?.classList.remove("drawn");
     const menu = one(".account[open]");
     if (menu && !event.target.closest(".account")) menu.open = false;
     if (event.target.tagName === "DIALOG") event.target.close();
