@@ -6,7 +6,7 @@ told in its course (RFC 3501 sections 3, 6 and 7.4.1).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ from accessd.imap.states import IN_ANY_STATE, IN_AUTHENTICATED, IN_NOT_AUTHENTIC
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
-Handler = Callable[["ImapSession", Any], AsyncIterator[Response]]
+Handler = Callable[["ImapSession", Any], AsyncGenerator[Response, None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,7 @@ def _attributes(
 
 
 def lsub_names(command: Lsub, subscribed: set[str]) -> list[Listed]:
-    """The answer to LSUB: with `%`, a level above a subscribed name stands for it (RFC 3501 section 6.3.9).
-    """
+    """The answer to LSUB: with `%`, a level above a subscribed name stands for it (RFC 3501 section 6.3.9)."""
     matches = matcher(command.reference, [command.pattern])
     names = with_parents(subscribed) if command.pattern.endswith("%") else subscribed
     return [Listed(name, () if name in subscribed else ("\\Noselect",)) for name in in_order(names) if matches(name)]

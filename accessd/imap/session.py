@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import aclosing
 
 import psycopg
 from psycopg import Connection as DatabaseConnection
@@ -287,12 +288,14 @@ class ImapSession:
     async def _run_handler(self, row: Row, command: object) -> Completion:
         completion = Completion()
         connection = self.connection
-        async for part in row.handler(self, command):
-            if isinstance(part, Completion):
-                completion = part
-            else:
-                connection.write(part)
-                await connection.drain()
+        # Closed at once when the connection is lost: handlers hold files and registrations.
+        async with aclosing(row.handler(self, command)) as parts:
+            async for part in parts:
+                if isinstance(part, Completion):
+                    completion = part
+                else:
+                    connection.write(part)
+                    await connection.drain()
         return completion
 
     async def _tell_news(self, row: Row) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def capability(session: ImapSession, command: Capability) -> AsyncIterator[Response]:
+async def capability(session: ImapSession, command: Capability) -> AsyncGenerator[Response, None]:
     """CAPABILITY (RFC 3501 section 6.1.1)."""
     yield response.untagged(session.capabilities())
 
 
-async def noop(session: ImapSession, command: Noop | Check) -> AsyncIterator[Response]:
+async def noop(session: ImapSession, command: Noop | Check) -> AsyncGenerator[Response, None]:
     """NOOP and CHECK (RFC 3501 sections 6.1.2 and 6.4.1): the session tells the news of a selected mailbox."""
     return
     yield b""  # this makes it a generator of nothing
 
 
-async def logout(session: ImapSession, command: Logout) -> AsyncIterator[Response]:
+async def logout(session: ImapSession, command: Logout) -> AsyncGenerator[Response, None]:
     """LOGOUT (RFC 3501 section 6.1.3)."""
     session.deselect()
     session.enter(State.LOGOUT)
     yield response.bye("Logging out")
 
 
-async def identify(session: ImapSession, command: Identify) -> AsyncIterator[Response]:
+async def identify(session: ImapSession, command: Identify) -> AsyncGenerator[Response, None]:
     """ID (RFC 2971): says what it is, not which version; what the client says of itself is not kept."""
     yield response.untagged(b'ID ("name" "Mailkeep")')

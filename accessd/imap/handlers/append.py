@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ IN_MEMORY_BYTES = 1024 * 1024
 """Larger messages go to a file as they arrive."""
 
 
-async def append(session: ImapSession, event: AppendStarted) -> AsyncIterator[Response]:
+async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[Response, None]:
     """The mailbox and the quota are checked before the client sends the message, and again when it is stored."""
     command, context = event.command, session.context
     try:

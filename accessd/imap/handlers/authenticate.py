@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PRIVACY_REQUIRED = Completion("NO", b"PRIVACYREQUIRED", "Use STARTTLS first")
 
 
-async def login(session: ImapSession, command: Login) -> AsyncIterator[Response]:
+async def login(session: ImapSession, command: Login) -> AsyncGenerator[Response, None]:
     """LOGIN."""
     if not session.plaintext_allowed:
         yield PRIVACY_REQUIRED
@@ -28,7 +28,7 @@ async def login(session: ImapSession, command: Login) -> AsyncIterator[Response]
     yield await _become(session, command.user, command.password, "LOGIN")
 
 
-async def authenticate(session: ImapSession, command: Authenticate) -> AsyncIterator[Response]:
+async def authenticate(session: ImapSession, command: Authenticate) -> AsyncGenerator[Response, None]:
     """AUTHENTICATE PLAIN."""
     if command.mechanism != "PLAIN":
         yield Completion("NO", b"CANNOT", "Mechanism not supported")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Close
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def close(session: ImapSession, command: Close) -> AsyncIterator[Response]:
+async def close(session: ImapSession, command: Close) -> AsyncGenerator[Response, None]:
     """CLOSE expunges without a word, unless the mailbox is read-only; UNSELECT only leaves."""
     view = session.selected
     if command.expunge and not view.read_only:

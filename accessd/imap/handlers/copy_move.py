@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def copy_or_move(session: ImapSession, command: Copy) -> AsyncIterator[Response]:
+async def copy_or_move(session: ImapSession, command: Copy) -> AsyncGenerator[Response, None]:
     """MOVE tells the new UIDs before the EXPUNGEs, which the session writes."""
     view = session.selected
     if command.move and view.read_only:

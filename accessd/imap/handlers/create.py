@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Create
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def create(session: ImapSession, command: Create) -> AsyncIterator[Response]:
+async def create(session: ImapSession, command: Create) -> AsyncGenerator[Response, None]:
     """CREATE."""
     if len(command.special_use) > 1:
         yield Completion("NO", b"USEATTR", "One special use at most")

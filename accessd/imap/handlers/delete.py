@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def delete(session: ImapSession, command: Delete) -> AsyncIterator[Response]:
+async def delete(session: ImapSession, command: Delete) -> AsyncGenerator[Response, None]:
     """A client that deletes the mailbox it has selected is left without one."""
     deleted = await session.context.offload(_delete, session.storage, session.owner, command.mailbox)
     if session.view is not None and session.view.record.id == deleted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def enable(session: ImapSession, command: Enable) -> AsyncIterator[Response]:
+async def enable(session: ImapSession, command: Enable) -> AsyncGenerator[Response, None]:
     """Only CONDSTORE can be enabled; other names are passed over, as the RFC asks."""
     enabled = b""
     if "CONDSTORE" in command.names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Expunge
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def expunge(session: ImapSession, command: Expunge) -> AsyncIterator[Response]:
+async def expunge(session: ImapSession, command: Expunge) -> AsyncGenerator[Response, None]:
     """The session writes the EXPUNGE responses."""
     view = session.selected
     if view.read_only:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,29 +25,63 @@ ROWS_AT_ONCE = 2000
 FILES_AT_ONCE = 256
 
 
-async def fetch(session: ImapSession, command: Fetch) -> AsyncIterator[Response]:
-    """Some hundred messages at a time, written while the client takes them."""
+async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response, None]:
+    """Some hundred messages at a time; while the client takes them, the next are read."""
     plan = _plan(session, command)
     uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
     if command.changed_since is not None or Field.MODSEQ in plan.fields:
         session.condstore = True
-    at_once = FILES_AT_ONCE if plan.sections else ROWS_AT_ONCE
-    unit = fetch_sections if plan.sections else fetch_rows
-    gone = position = 0
-    while position < len(uids):
-        batch = uids[position : position + at_once]
-        fetched = await session.context.offload(unit, session.storage, session.owner, plan, batch)
-        _spread_seen(session, fetched)
-        yield fetched.data
-        position += fetched.done
-        gone += fetched.gone
-        if fetched.large is not None:
-            position += 1
-            async for piece in _large(session, plan, fetched.large):
-                yield piece
+    reader = _Reader(session, plan, uids)
+    gone = 0
+    try:
+        while (fetched := await reader.next()) is not None:
+            _spread_seen(session, fetched)
+            yield fetched.data
+            gone += fetched.gone
+            if fetched.large is not None:
+                async with aclosing(_large(session, plan, fetched.large)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+    finally:
+        reader.close()
     if gone:
         session.look_now()
         yield Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
+
+
+class _Reader:
+    """Units of work over the UIDs of one FETCH, at most one ahead of the client."""
+
+    def __init__(self, session: ImapSession, plan: Plan, uids: Sequence[int]) -> None:
+        self._session = session
+        self._plan = plan
+        self._uids = uids
+        self._position = 0
+        self._ahead: asyncio.Task[Fetched] | None = None
+
+    async def next(self) -> Fetched | None:
+        """What comes next, None at the end."""
+        if self._position >= len(self._uids):
+            return None
+        fetched = await (self._ahead or self._unit())
+        self._ahead = None
+        self._position += fetched.done + (fetched.large is not None)
+        # \Seen is for messages that the client gets, so then nothing is read before its turn.
+        if self._position < len(self._uids) and not self._plan.sets_seen:
+            self._ahead = asyncio.create_task(self._unit())
+        return fetched
+
+    async def _unit(self) -> Fetched:
+        session, plan = self._session, self._plan
+        unit, at_once = (fetch_sections, FILES_AT_ONCE) if plan.sections else (fetch_rows, ROWS_AT_ONCE)
+        batch = self._uids[self._position : self._position + at_once]
+        return await session.context.offload(unit, session.storage, session.owner, plan, batch)
+
+    def close(self) -> None:
+        """The client is gone, or the command has failed: what was read ahead is not needed."""
+        if self._ahead is not None:
+            self._ahead.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._ahead.cancel()
 
 
 def _plan(session: ImapSession, command: Fetch) -> Plan:
@@ -72,7 +108,7 @@ def _spread_seen(session: ImapSession, fetched: Fetched) -> None:
         session.announce([session.selected.record.id])
 
 
-async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncIterator[bytes]:
+async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncGenerator[bytes, None]:
     """A message too large for memory, block by block from its file."""
     offload = session.context.offload
     store = session.storage.store(session.owner)

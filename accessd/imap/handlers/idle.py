@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def idle(session: ImapSession, command: Idle) -> AsyncIterator[Response]:
+async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, None]:
     """An idling session is one waiting coroutine: no thread, no database connection, no timer of its own."""
     yield response.continuation(b"idling")
     with _watching(session):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ class _Found:
     subscribed: set[str]
 
 
-async def list_(session: ImapSession, command: List) -> AsyncIterator[Response]:
+async def list_(session: ImapSession, command: List) -> AsyncGenerator[Response, None]:
     """LIST; an empty pattern asks for the hierarchy separator."""
     if command.patterns == ("",) and not command.extended:
         yield response.untagged(rb'LIST (\Noselect) "/" ""')
@@ -45,7 +45,7 @@ async def list_(session: ImapSession, command: List) -> AsyncIterator[Response]:
     yield b"".join(lines)
 
 
-async def lsub(session: ImapSession, command: Lsub) -> AsyncIterator[Response]:
+async def lsub(session: ImapSession, command: Lsub) -> AsyncGenerator[Response, None]:
     """LSUB."""
     subscribed = await session.context.offload(subscriptions, session.owner)
     yield b"".join(_line(b"LSUB", item) for item in lsub_names(command, subscribed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def namespace(session: ImapSession, command: Namespace) -> AsyncIterator[Response]:
+async def namespace(session: ImapSession, command: Namespace) -> AsyncGenerator[Response, None]:
     """NAMESPACE."""
     yield response.untagged(b'NAMESPACE (("" "/")) NIL NIL')

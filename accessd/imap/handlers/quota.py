@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
@@ -22,7 +22,7 @@ MOST_MESSAGES = 2**32 - 1
 """UIDs have 32 bits: no mailbox holds more."""
 
 
-async def get_quota(session: ImapSession, command: GetQuota) -> AsyncIterator[Response]:
+async def get_quota(session: ImapSession, command: GetQuota) -> AsyncGenerator[Response, None]:
     """GETQUOTA."""
     if command.root != ROOT:
         yield Completion("NO", b"NONEXISTENT", "No such quota root")
@@ -30,14 +30,14 @@ async def get_quota(session: ImapSession, command: GetQuota) -> AsyncIterator[Re
     yield _quota(await session.context.offload(usage, session.owner))
 
 
-async def get_quota_root(session: ImapSession, command: GetQuotaRoot) -> AsyncIterator[Response]:
+async def get_quota_root(session: ImapSession, command: GetQuotaRoot) -> AsyncGenerator[Response, None]:
     """GETQUOTAROOT."""
     used = await session.context.offload(_usage_for, session.owner, command.mailbox)
     yield response.untagged(b'QUOTAROOT %b ""' % response.mailbox(command.mailbox))
     yield _quota(used)
 
 
-async def set_quota(session: ImapSession, command: SetQuota) -> AsyncIterator[Response]:
+async def set_quota(session: ImapSession, command: SetQuota) -> AsyncGenerator[Response, None]:
     """Quotas are set in the panel."""
     yield Completion("NO", b"NOPERM", "Quotas are set by the administrator")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def rename(session: ImapSession, command: Rename) -> AsyncIterator[Response]:
+async def rename(session: ImapSession, command: Rename) -> AsyncGenerator[Response, None]:
     """INBOX stays and loses its messages to the new name; sessions that have it selected see them go."""
     renamed = await session.context.offload(_rename, session.storage, session.owner, command.old, command.new)
     session.announce([renamed])

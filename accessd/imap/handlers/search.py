@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def search(session: ImapSession, command: Search) -> AsyncIterator[Response]:
+async def search(session: ImapSession, command: Search) -> AsyncGenerator[Response, None]:
     """One line of results: SEARCH, or ESEARCH where RETURN was asked for."""
     view = session.selected
     with_modseq = uses_modseq(command.key)

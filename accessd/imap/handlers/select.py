@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def select(session: ImapSession, command: Select) -> AsyncIterator[Response]:
+async def select(session: ImapSession, command: Select) -> AsyncGenerator[Response, None]:
     """The mailbox selected before is left first, even if this one cannot be selected."""
     if session.view is not None:
         session.deselect()

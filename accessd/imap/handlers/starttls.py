@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import StartTls
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def starttls(session: ImapSession, command: StartTls) -> AsyncIterator[Response]:
+async def starttls(session: ImapSession, command: StartTls) -> AsyncGenerator[Response, None]:
     """The session begins TLS after the tagged response, and forgets what was sent too early."""
     if not session.connection.may_start_tls:
         yield Completion("BAD", text="TLS is not possible now")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def status(session: ImapSession, command: Status) -> AsyncIterator[Response]:
+async def status(session: ImapSession, command: Status) -> AsyncGenerator[Response, None]:
     """Looks at the folder too, so that what other programs put there counts."""
     if "HIGHESTMODSEQ" in command.items:
         session.condstore = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Store
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def store(session: ImapSession, command: Store) -> AsyncIterator[Response]:
+async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response, None]:
     """Answers with the new flags, or with .SILENT and CONDSTORE only with the new modseq."""
     view = session.selected
     if view.read_only:

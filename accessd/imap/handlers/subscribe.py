@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Subscribe
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-async def subscribe(session: ImapSession, command: Subscribe) -> AsyncIterator[Response]:
+async def subscribe(session: ImapSession, command: Subscribe) -> AsyncGenerator[Response, None]:
     """The mailbox need not exist."""
     name = command.mailbox.rstrip("/") or command.mailbox
     await session.context.offload(set_subscribed, session.owner, name, command.subscribed)
