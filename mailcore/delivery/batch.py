@@ -53,6 +53,8 @@ def deliver_batch(
         # One message the database does not take (its account was deleted just now) must not stop the others.
         if len(arrivals) == 1:
             return [StoreUnavailable(str(error))]
+    except StoreError as error:
+        return [error for _ in arrivals]
     return [answer for each in arrivals for answer in deliver_batch(conn, storage, spool, [each], expires_after_s)]
 
 
