@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from mailadmin.appliance.privilege import child_setup
 from tests.fixtures_servers import ROOT, choose_free_port, quick_folder, wait_until
 
 PORT_VARIABLES = (
@@ -140,6 +141,8 @@ class Appliance:
                 env=self.environment,
                 cwd=ROOT,
                 start_new_session=True,
+                # A test run that is killed takes its appliances along.
+                preexec_fn=child_setup(signal.SIGTERM),
             )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
