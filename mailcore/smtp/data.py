@@ -3,6 +3,9 @@
 On the wire a line ends with CRLF and a leading dot is doubled; on disk a line ends with LF and nothing is stuffed.
 The readers turn the first into the second, the writer does the reverse, a block at a time: no loop over lines.
 
+A sender that ends its lines with LF alone has doubled the dots behind them (Python's smtplib does when it is given
+bytes): they are halved, as Postfix does. "\\n.x" keeps its dot, which only a sender with another idea of lines can mean.
+
 Promises: DATA ends at CRLF "." CRLF and at nothing else; a bare LF is a line end, a bare CR becomes a space, so what
 leaves again cannot hold a line end or an end of data that a stricter or laxer host reads differently ("SMTP
 smuggling"); the result does not depend on how the bytes were cut into blocks.
@@ -10,15 +13,20 @@ smuggling"); the result does not depend on how the bytes were cut into blocks.
 
 from __future__ import annotations
 
+import re
+
 END_OF_DATA = b"\r\n.\r\n"
+_STUFFED_BEHIND_BARE_LF = re.compile(rb"(?<!\r)\n\.\.")
 
 
 def _held_back(block: bytes) -> int:
-    """How many of the last bytes may be the beginning of the end of data."""
+    """How many of the last bytes may be the beginning of the end of data, or of a doubled dot behind a bare LF."""
     for length in (4, 3, 2, 1):
         if block.endswith(END_OF_DATA[:length]):
             return length
-    return 0
+    if block.endswith(b"\n."):
+        return 2
+    return 1 if block.endswith(b"\n") else 0
 
 
 def _to_disk(wire: bytes) -> bytes:
@@ -57,6 +65,8 @@ class DataReader:
         return self._convert(body)
 
     def _convert(self, body: bytes) -> bytes:
+        if b"\n.." in body:
+            body = _STUFFED_BEHIND_BARE_LF.sub(b"\n.", body)
         if b"\r\n." in body:
             body = body.replace(b"\r\n.", b"\r\n")
         text = _to_disk(body)

@@ -72,7 +72,9 @@ class Office:
         """What is in a mailbox, as IMAP tells."""
         client = self.imap(who)
         try:
-            client.select(mailbox, readonly=True)
+            _, count = client.select(mailbox, readonly=True)
+            if count == [b"0"]:
+                return []  # "1:*" names nothing in an empty mailbox: BAD here as with Dovecot
             _, found = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
             return [part[1].decode().partition(":")[2].strip() for part in found if isinstance(part, tuple)]
         finally:

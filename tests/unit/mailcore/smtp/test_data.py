@@ -36,7 +36,8 @@ def expected(wire: bytes) -> tuple[bytes, bytes]:
         line, _, rest = rest.partition(b"\r\n")
         if line == b".":
             break
-        lines.append(line[1:] if line.startswith(b".") else line)
+        # Behind a bare LF only a doubled dot was stuffed.
+        lines.append((line[1:] if line.startswith(b".") else line).replace(b"\n..", b"\n."))
     text = b"".join(line + b"\n" for line in (line.replace(b"\r", b" ") for line in lines))
     return text, rest
 
@@ -134,3 +135,14 @@ def test_a_smuggled_end_leaves_dot_stuffed():
     writer = DataWriter()
 
     assert writer.feed(text) == b"a\r\n..\r\nMAIL FROM:<evil@example.org>\r\n"
+
+
+@pytest.mark.parametrize("cut", range(1, 24))
+def test_dots_doubled_behind_a_bare_lf_are_halved_wherever_the_block_ends(cut):
+    """smtplib.sendmail(..., bytes with LF): the dots are stuffed, the line ends are not CRLF."""
+    wire, reader = b"one\n..two\n.three\n...\r\n..x\r\n.\r\n", DataReader()
+
+    text = reader.feed(wire[:cut]) + reader.feed(wire[cut:])
+
+    assert text == b"one\n.two\n.three\n..\n.x\n"
+    assert reader.done
