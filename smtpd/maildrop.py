@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -46,7 +46,9 @@ class LeftMessage:
 
     sender: Address | None
     recipients: tuple[Address, ...]
-    options: dict[str, Any] = field(default_factory=dict)
+    notify: frozenset[str] = frozenset()
+    ret: str = ""
+    envid: str = ""
 
 
 def parse_envelope(line: bytes) -> LeftMessage:
@@ -55,13 +57,22 @@ def parse_envelope(line: bytes) -> LeftMessage:
         said = json.loads(line)
         sender = str(said.get("sender") or "")
         recipients = tuple(_address(str(text)) for text in said["recipients"])
-        options = dict(said.get("options") or {})
-        left = LeftMessage(_address(sender) if sender else None, recipients, options)
+        wishes = _wishes(dict(said.get("options") or {}))
+        left = LeftMessage(_address(sender) if sender else None, recipients, *wishes)
     except (ValueError, KeyError, TypeError, AttributeError, AddressSyntaxError) as error:
         raise Malformed(str(error)) from error
     if not recipients:
         raise Malformed("no recipients")
     return left
+
+
+def _wishes(options: dict[str, Any]) -> tuple[frozenset[str], str, str]:
+    """NOTIFY, RET and ENVID of RFC 3461; what is not one of them is not asked for."""
+    notify = frozenset(str(options.get("notify") or "").upper().split(","))
+    if notify != {"NEVER"} and not notify <= {"SUCCESS", "FAILURE", "DELAY"}:
+        notify = frozenset()
+    ret, envid = str(options.get("ret") or "").upper(), str(options.get("envid") or "")
+    return notify, ret if ret in ("FULL", "HDRS") else "", envid[:100] if envid.isprintable() else ""
 
 
 def _address(text: str) -> Address:
@@ -135,7 +146,9 @@ class Pickup:
         try:
             left = parse_envelope(await self._services.plain(file.readline, ENVELOPE_LIMIT))
             client = Client("127.0.0.1", PICKUP, name="localhost", helo="localhost")
-            command = MailCommand(left.sender, smtputf8=not _is_ascii(left), body="8BITMIME")
+            command = MailCommand(
+                left.sender, smtputf8=not _is_ascii(left), body="8BITMIME", ret=left.ret, envid=left.envid
+            )
             reply, transaction = await self._handler.mail(client, command)
             if transaction is None:
                 return reply
@@ -148,7 +161,7 @@ class Pickup:
 
     async def _recipients_and_content(self, transaction: Transaction, left: LeftMessage, file: BinaryIO) -> Reply:
         for address in left.recipients:
-            reply = await self._handler.rcpt(transaction, RcptCommand(address))
+            reply = await self._handler.rcpt(transaction, RcptCommand(address, left.notify))
             if reply.is_temporary:
                 return reply
             if reply.is_permanent:

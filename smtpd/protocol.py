@@ -78,7 +78,7 @@ class SMTPProtocol(SMTPStream):
             self._greet()
             while not self._is_closing:
                 await self._next_command()
-        except (Gone, ConnectionError, ssl.SSLError):
+        except (Gone, ConnectionError, ssl.SSLError, TimeoutError):
             pass
         except Exception:
             log.exception("session_failed", session_id=self._client.session_id)

@@ -125,7 +125,10 @@ class SMTPStream(SMTP):
         """Send what is to be said and wait for more bytes. Raises Gone."""
         self._flush()
         if self._paused:  # type: ignore[attr-defined]
+            known = len(self._buffer)
             await self._drain_helper()  # type: ignore[attr-defined]
+            if len(self._buffer) > known:
+                return  # what came meanwhile has woken nobody
         if self._is_eof:
             raise Gone
         self._waiter = self.loop.create_future()

@@ -124,6 +124,13 @@ class SmtpServer:
         assert client.code(b"EHLO client.test") == b"250"
         return client
 
+    def wait_for_configuration(self) -> None:
+        """Until the newest configuration is in force; before, a change may still empty the directory's cache."""
+        query = (
+            "SELECT 1 FROM process_status p, config_generation g WHERE p.role = 'smtpd' AND p.generation = g.generation"
+        )
+        wait_until(lambda: self.execute(query) != [], seconds=5, what="smtpd runs the newest configuration")
+
     def messages(self, address: str) -> list[bytes]:
         """The files in an account's Maildir INBOX, as they are on disk."""
         local, _, domain = address.partition("@")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 
 from tests.fixtures_servers import wait_until
 from tests.integration.smtp_server import DOMAIN, PASSWORD, STRANGER, smtp_server
@@ -228,6 +229,26 @@ def test_the_process_reports_itself(smtp):
     assert f"127.0.0.1:{smtp.port}" in listening
 
 
+def test_who_is_waiting_hears_of_it(smtp):
+    alice = smtp.account()
+    with redis.Redis.from_url(smtp.environment["REDIS_URL"]) as client, client.pubsub() as news:
+        news.subscribe("mailbox", "queue")
+        wait_until(lambda: len(news.channels) == 2 and news.get_message() is None, seconds=5)
+        with client_of(smtp) as sender:
+            sender.sendmail("a@smtp.test", [alice, "x@elsewhere.example"], b"Subject: news\r\n\r\n")
+        heard = {}
+
+        def both():
+            message = news.get_message(timeout=0.1)
+            if message and message["type"] == "message":
+                heard[message["channel"].decode()] = message["data"].decode()
+            return len(heard) == 2
+
+        wait_until(both, seconds=5)
+    query = "SELECT b.id FROM mailbox b JOIN account a ON a.id = b.account_id WHERE b.name = 'INBOX' AND a.address = %s"
+    assert heard["mailbox"] == str(smtp.execute(query, (alice,))[0][0])
+
+
 def test_a_file_in_the_maildrop_is_delivered(smtp):
     alice = smtp.account()
     name = smtp.home / "maildrop" / "new" / f"{time.time_ns()}"
@@ -274,6 +295,7 @@ def test_submission_with_a_password(smtp, implicit):
 def test_the_database_pool_is_not_needed_for_what_is_known(smtp):
     with psycopg.connect(smtp.database_url, autocommit=True) as conn:
         alice = smtp.account()
+        smtp.wait_for_configuration()
         client = smtp.hello()
         client.say(b"MAIL FROM:<a@b.example>")
         client.say(b"RCPT TO:<" + alice.encode() + b">")

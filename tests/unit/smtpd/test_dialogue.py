@@ -184,3 +184,29 @@ def test_hanging_up_in_the_middle_of_data_keeps_nothing(site, tmp_path):
     assert site.mailboxes.arrivals == []
     assert len(site.events.of(ev.Disconnected)) == 1
     assert site.open == set()
+
+
+def test_an_idle_client_is_told_and_dropped(site):
+    client = Dialogue(site).hello()
+
+    client.protocol._seen -= 299
+    client.protocol._check_idle()
+    assert client.say() == b""
+    client.protocol._seen -= 2
+    client.protocol._check_idle()
+
+    assert client.say() == b"421 4.4.2 Error: timeout exceeded\r\n"
+    assert client.is_closed
+
+
+def test_a_client_that_does_not_read_its_replies_is_waited_for(site):
+    client = Dialogue(site).hello()
+    client.protocol.pause_writing()
+
+    client.say(b"RSET\r\n")
+    client.say(b"RSET\r\n" * 100)
+
+    assert client.protocol._waiter is None
+    assert len(client.protocol._buffer) == 600
+    client.protocol.resume_writing()
+    assert client.say().count(b"250 2.0.0 Ok") == 100

@@ -79,6 +79,16 @@ def test_one_process_picks_up(site, folder):
         assert asyncio.run(first.scan()) == 1
 
 
+def test_wishes_for_reports():
+    line = b'{"recipients":["a@b.example"],"options":{"notify":"success,DELAY","ret":"hdrs","envid":"E 1"}}'
+
+    left = parse_envelope(line)
+
+    assert (left.notify, left.ret, left.envid) == ({"SUCCESS", "DELAY"}, "HDRS", "E 1")
+    odd = parse_envelope(b'{"recipients":["a"],"options":{"notify":"x","ret":"y","envid":"a\\nb"}}')
+    assert (odd.notify, odd.ret, odd.envid) == (frozenset(), "", "")
+
+
 @pytest.mark.parametrize("line", [b"", b"[]", b"{}", b'{"recipients": []}', b'{"recipients": ["a b@c"]}', b"\xff"])
 def test_malformed_envelopes(line):
     with pytest.raises(Malformed):
