@@ -42,4 +42,4 @@ def _ready(**_: object) -> None:
 
 @worker_shutting_down.connect
 def _stopping(**_: object) -> None:
-    worker.stop_reporting()
+    worker.stop()

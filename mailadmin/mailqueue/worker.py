@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -38,6 +39,9 @@ UNREACHABLE = "mailkeep:unreachable:"
 UNREACHABLE_S = 600
 
 log = get_logger(__name__)
+
+# Shared by the parent and the pool it forks. A byte without a lock: a killed process cannot leave it locked.
+_stopping = mmap.mmap(-1, 1)
 
 
 class OneConnection:
@@ -116,6 +120,11 @@ class CurrentSnapshot:
         return self._snapshot
 
 
+def is_stopping() -> bool:
+    """Whether the parent has been told to end."""
+    return _stopping[0] == 1
+
+
 def build(dsn: str) -> Worker:
     """A worker on that database, and otherwise on Django's settings."""
     database = OneConnection(dsn, "mailkeep worker")
@@ -132,6 +141,7 @@ def build(dsn: str) -> Worker:
         events=Recorder(dsn, home / "log" / "maillog"),
         hints=RedisHints(settings.REDIS_URL),
         clock=SystemClock(),
+        stopping=is_stopping,
     )
 
 
@@ -194,13 +204,15 @@ _reporters: list[Reporter] = []
 
 def start_reporting() -> None:
     """In the parent process, which is the one the supervisor knows."""
+    _stopping[0] = 0
     reporter = Reporter(settings.DATABASE_URL)
     _reporters.append(reporter)
     reporter.start()
 
 
-def stop_reporting() -> None:
-    """The worker is ending."""
+def stop() -> None:
+    """The worker is ending: the pool finishes the messages it is at, and gives the rest of its leases back."""
+    _stopping[0] = 1
     for reporter in _reporters:
         reporter.stop()
     _reporters.clear()

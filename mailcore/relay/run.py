@@ -101,7 +101,7 @@ class _LeaseRun:
             else:
                 self._run_hop(hop, jobs)
         self._flush()
-        if self._is_over_time():
+        if self._must_end():
             leases.give_back(self._worker.database.connection(), self._lease)
         self._worker.hints.queue_changed()
         return self._tried
@@ -110,10 +110,11 @@ class _LeaseRun:
 
     def _may_go_on(self) -> bool:
         """Whether another message may be begun."""
-        return not self._is_over_time() and self._is_held()
+        return not self._must_end() and self._is_held()
 
-    def _is_over_time(self) -> bool:
-        return time.monotonic() - self._began_at > LONGEST_RUN_S
+    def _must_end(self) -> bool:
+        """Whether what is left is to be given back."""
+        return self._worker.stopping() or time.monotonic() - self._began_at > LONGEST_RUN_S
 
     def _is_held(self) -> bool:
         """Whether the lease was ours a short while ago, or else is now."""

@@ -47,9 +47,17 @@ class Hints(Protocol):
         """The next hop could not be reached (and why), or could (None)."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """All that running a lease needs. `time_scale` shortens the time limits of SMTP in tests."""
+    """All that running a lease needs.
+
+    `stopping` says that the program wants to end: no further message is begun. `time_scale` shortens the time limits
+    of SMTP in tests.
+    """
 
     database: Database
     spool: Spool
@@ -61,5 +69,6 @@ class Worker:
     events: Events
     hints: Hints
     clock: Clock
+    stopping: Callable[[], bool] = _never
     time_scale: float = 1.0
     record_patience_s: float = 900.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,27 @@ def test_the_database_throws_everybody_out(world, processes):
         world.relayhost(sink.port)
         expected = enqueue(world, 100)
         wait_until(lambda: not world.rows("queue_message"), seconds=90)
+
+    assert recipients(sink) == Counter(expected), "nothing lost, nothing twice"
+
+
+def test_a_worker_that_is_told_to_end_does_so_soon_and_loses_nothing(world, processes):
+    began = threading.Event()
+
+    def slowly(_: bytes) -> str:
+        began.set()
+        time.sleep(0.3)
+        return "250 ok"
+
+    with Sink(Script(end_of_data=slowly)) as sink:
+        world.relayhost(sink.port)
+        expected = enqueue(world, 50)
+        assert began.wait(10)
+        assert processes.stop("worker") == 0
+        assert len(sink.received) < 50
+        sink.script.end_of_data = "250 ok"
+        processes.start("worker")
+        wait_until(lambda: not world.rows("queue_message"), seconds=40)
 
     assert recipients(sink) == Counter(expected), "nothing lost, nothing twice"
 

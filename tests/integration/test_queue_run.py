@@ -394,6 +394,25 @@ def test_no_further_message_is_begun_after_the_lease_was_lost(world, monkeypatch
     assert len(sink.received) == 1 and [row["state"] for row in world.rows()] == ["waiting", "waiting"]
 
 
+@pytest.mark.parametrize("reason", ["too long", "told to end"])
+def test_what_is_left_of_a_lease_is_given_back(world, monkeypatch, reason):
+    """A slow host does not keep a worker, and a worker that is told to end does not finish a hundred messages."""
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        for _ in range(5):
+            world.enqueue(BOB)
+        if reason == "too long":
+            monkeypatch.setattr("mailcore.relay.run.LONGEST_RUN_S", 0.5)
+            sink.script.end_of_data = lambda _: (time.sleep(0.3), "250 ok")[1]
+            worker = world.worker(time_scale=1.0)
+        else:
+            worker = world.worker(stopping=lambda: len(sink.received) >= 2)
+        world.run_due(worker)
+
+    assert len(sink.received) == 2
+    assert [(row["state"], row["attempts"]) for row in world.rows()] == [("waiting", 0)] * 3
+
+
 def test_the_outcome_is_recorded_although_the_database_went_away_meanwhile(world):
     def cut_off(_: bytes) -> str:
         world.conn.execute(
