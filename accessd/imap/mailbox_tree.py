@@ -30,15 +30,37 @@ class Listed:
 
 def matcher(reference: str, patterns: Iterable[str]) -> Callable[[str], bool]:
     """Does a name match one of the patterns? The reference is put in front of each."""
-    expressions = [_expression(reference + pattern) for pattern in patterns]
-    return lambda name: any(expression.fullmatch(name) for expression in expressions)
+    wanted = [_simplified(reference + pattern) for pattern in patterns]
+    return lambda name: any(_matches(pattern, name) for pattern in wanted)
 
 
-def _expression(pattern: str) -> re.Pattern[str]:
-    # Neighbouring wildcards are one: otherwise many of them would make matching slow.
-    pattern = re.sub(r"[*%]*\*[*%]*", "*", re.sub("%+", "%", pattern))
-    wild = {"*": ".*", "%": f"[^{SEPARATOR}]*"}
-    return re.compile("".join(wild.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+def _simplified(pattern: str) -> str:
+    """Neighbouring wildcards are one."""
+    return re.sub(r"[*%]*\*[*%]*", "*", re.sub("%+", "%", pattern))
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """All ways to match are followed side by side, so that many wildcards cost time in proportion only. A regular
+    expression would try them one after the other.
+    """
+    if pattern == "*":
+        return True
+    ends = {0}
+    for char in pattern:
+        if char == "*":
+            ends = set(range(min(ends), len(name) + 1))
+        elif char == "%":
+            ends = {end for start in ends for end in range(start, _level_end(name, start) + 1)}
+        else:
+            ends = {end + 1 for end in ends if name[end : end + 1] == char}
+        if not ends:
+            return False
+    return len(name) in ends
+
+
+def _level_end(name: str, start: int) -> int:
+    separator = name.find(SEPARATOR, start)
+    return len(name) if separator < 0 else separator
 
 
 def with_parents(names: Iterable[str]) -> set[str]:

@@ -138,9 +138,11 @@ class View:
 
     def _flush_expunged(self) -> list[bytes]:
         gone, self._expunged = self._expunged, set()
-        told = [response.expunge(self.sequence_number(uid)) for uid in sorted(gone, reverse=True)]
-        # The client counts down by itself; a message it was never told of cannot be among them.
-        self._told -= len(gone)
+        numbers = [self.sequence_number(uid) for uid in sorted(gone, reverse=True)]
+        # A message that came and went before the client was told of it is not told at all. The client itself
+        # counts down with each EXPUNGE.
+        told = [response.expunge(number) for number in numbers if number <= self._told]
+        self._told -= len(told)
         self._uids = array("I", [uid for uid in self._uids if uid not in gone])
         for uid in gone:
             self._flags.pop(uid, None)
