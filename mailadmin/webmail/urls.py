@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailadmin.webmail.views import actions, folders, messages, parts, session
+from mailadmin.webmail.views import actions, compose, folders, messages, parts, session
 
 app_name = "webmail"
 
@@ -25,4 +25,5 @@ urlpatterns = [
     path(MESSAGE + "raw/", parts.raw, name="raw"),
     path(MESSAGE + "part/<str:number>/", parts.part, name="part"),
     path("inline/<str:key>/", parts.inline, name="inline"),
+    path("compose/", compose.compose, name="compose"),
 ]

@@ -64,9 +64,9 @@ def test_nonsense_is_searched_as_it_is(text):
         ('"Example, Ann" <ann@x.example>, bob@x.example', "Example, Ann, bob@x.example"),
         ("<ann@x.example>", "ann@x.example"),
         ("", ""),
-        (", ".join(f"p{n}@x.example" for n in range(9)), "p0@x.example, p1@x.example, p2@x.example, p3@x.example and 5 more"),
+        (", ".join(f"p{n}@x" for n in range(9)), "p0@x, p1@x, p2@x, p3@x and 5 more"),
     ],
-)  # fmt: skip
+)
 def test_names_for_the_list(text, short):
     assert short_people(text) == short
 

@@ -3,7 +3,6 @@
 In process, through WSGI; the objects of the seed are named by the natural keys that generated requests get to hear of.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -36,7 +35,7 @@ def recorder(monkeypatch) -> None:
 
 
 @pytest.fixture
-def seeded(django_database, recorder) -> Iterator[None]:
+def seeded(django_database, recorder) -> None:
     now = timezone.now()
     domain = Domain.objects.create(name="example.org")
     Account.objects.create_superuser("root@example.org", None)
@@ -55,7 +54,6 @@ def seeded(django_database, recorder) -> Iterator[None]:
         message=message, address="a@b.example", original="a@b.example", destination="b.example", next_attempt_at=now
     )
     TraceEvent.objects.create(at=now, kind="accepted", queue_id=QUEUE_ID, sender="ann@example.org", session_id="S1")
-    yield
 
 
 @pytest.fixture
