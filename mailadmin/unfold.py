@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 PRODUCT = "Mailkeep"
+QUEUE = "Queue"
 
 
 def _host_name(request: HttpRequest) -> str:
@@ -53,12 +54,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "What is happening",
         "separator": True,
         "items": [
-            _item(
-                "Queue",
-                "schedule_send",
-                "admin:mailqueue_queuerecipient_changelist",
-                badge="mailadmin.status.identity.queue_badge",
-            ),
+            _item(QUEUE, "schedule_send", "admin:mailqueue_queuerecipient_changelist"),
             _item("Message trace", "search_insights", "admin:trace_search"),
             _item("Mailboxes", "inbox", "admin:mailboxes_mailbox_changelist"),
         ],
@@ -73,6 +69,19 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
 ]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar, with the number of waiting recipients beside the queue while there are any."""
+    from mailadmin.status.identity import queue_badge
+
+    badge = queue_badge()
+    return [{**group, "items": [_with_badge(item, badge) for item in group["items"]]} for group in NAVIGATION]
+
+
+def _with_badge(item: dict[str, Any], badge: str) -> dict[str, Any]:
+    return {**item, "badge": badge} if badge and item["title"] == QUEUE else item
+
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": PRODUCT,
@@ -108,5 +117,5 @@ UNFOLD: dict[str, Any] = {
             "950": "#112839",
         },
     },
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": NAVIGATION},
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation},
 }

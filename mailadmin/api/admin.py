@@ -16,6 +16,7 @@ from mailadmin.api.models import ApiToken
 from mailadmin.api.scopes import ADMIN, ALL_SCOPES
 from mailadmin.api.tokens import new_text
 from mailadmin.audit.admin_base import PanelAdmin
+from mailadmin.directory.templatetags.mailkeep import moment
 
 
 def scope_choices() -> list[tuple[str, str]]:
@@ -45,7 +46,7 @@ class ApiTokenAdmin(PanelAdmin):
     """The token's text exists only in the answer to the request that made it."""
 
     form = ApiTokenForm
-    list_display = ("name", "scope_list", "enabled", "created_at", "expires_at", "last_used_at")
+    list_display = ("name", "scope_list", "enabled", "expires", "used")
     list_filter = ("enabled",)
     search_fields = ("name",)
     search_help_text = "Name"
@@ -54,6 +55,14 @@ class ApiTokenAdmin(PanelAdmin):
     @display(description="scopes")
     def scope_list(self, token: ApiToken) -> str:
         return ", ".join(token.scopes)
+
+    @display(description="expires", ordering="expires_at")
+    def expires(self, token: ApiToken) -> str:
+        return moment(token.expires_at) or "never"
+
+    @display(description="last used", ordering="last_used_at")
+    def used(self, token: ApiToken) -> str:
+        return moment(token.last_used_at) or "never"
 
     def store(self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool) -> None:
         if not change:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -20,13 +21,13 @@ TONES = {"created": "success", "changed": "info", "deleted": "danger", "did": "w
 class AuditEntryAdmin(PanelAdmin):
     """Nobody adds, changes or removes a line here."""
 
-    list_display = ("at", "actor", "deed", "object_type", "object_key", "what_changed")
-    list_display_links = ("at",)
+    list_display = ("when", "actor", "deed", "object_type", "object_key", "what_changed")
+    list_display_links = ("when",)
     list_filter = ("action", "object_type", "at")
     search_fields = ("actor", "object_key", "client_address")
     search_help_text = "Actor, object or client address"
     actions = None
-    fields = ("at", "actor", "client_address", "deed", "object_type", "object_key", "what_changed")
+    fields = ("when", "actor", "client_address", "deed", "object_type", "object_key", "what_changed")
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -42,6 +43,10 @@ class AuditEntryAdmin(PanelAdmin):
         """The history button of every object leads here by its key."""
         return lookup == "object_key" or super().lookup_allowed(lookup, value, request)
 
+    @display(description="at", ordering="id")
+    def when(self, entry: AuditEntry) -> SafeString | str:
+        return format_html('<time datetime="{}">{}</time>', entry.at.isoformat(), f"{entry.at:%Y-%m-%d %H:%M:%S}")
+
     @display(description="action", label=TONES, ordering="action")
     def deed(self, entry: AuditEntry) -> str:
         return entry.action
@@ -49,6 +54,8 @@ class AuditEntryAdmin(PanelAdmin):
     @display(description="changes")
     def what_changed(self, entry: AuditEntry) -> SafeString:
         pairs = [(name, *_pair(value)) for name, value in entry.changes.items()]
+        if entry.action != AuditEntry.Action.CHANGED:
+            pairs = [pair for pair in pairs if any(value not in (None, "", []) for value in pair[1:])]
         return render_to_string("mailkeep/audit_changes.html", {"changes": pairs, "action": entry.action})
 
 

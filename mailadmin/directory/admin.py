@@ -154,13 +154,13 @@ class AccountAdmin(PanelAdmin):
         return super().get_form(request, obj, change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
-        return ("address", "store", "usage_bar", "last_login", "created_at") if obj else ()
+        return ("address", "store", "usage_bar", "seen", "made") if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
         who = ("address", "display_name") if obj else ("address", "password", "display_name")
         mail = ("usage_bar", "quota_bytes", "store") if obj else ("quota_bytes", "store")
         login = ("enabled", ("allow_imap", "allow_pop3", "allow_smtp"))
-        facts = ("last_login", "created_at") if obj else ()
+        facts = ("seen", "made") if obj else ()
         return (
             (None, {"fields": who}),
             ("Mailbox", {"fields": mail}),
@@ -197,6 +197,10 @@ class AccountAdmin(PanelAdmin):
     @display(description="last login", ordering="last_login")
     def seen(self, account: Account) -> SafeString | str:
         return moment(account.last_login) or "never"
+
+    @display(description="created")
+    def made(self, account: Account) -> SafeString | str:
+        return moment(account.created_at)
 
     def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
         """Not oneself, and not the last one who could let others in."""

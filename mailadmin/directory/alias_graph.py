@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from django.conf import settings
+
 from mailadmin.directory.models import Account, Alias, Domain
+from mailcore.errors import DirectoryUnavailable
+from mailcore.routing.lists import FileLists
 
 INCLUDE = ":include:"
 
@@ -54,9 +58,22 @@ def stored_targets(address: str) -> list[str]:
     return list(found.targets) if found else []
 
 
+def lists_root() -> Path:
+    """The folder below which the programs read lists."""
+    return Path(settings.MAIL_HOME) / "lists"
+
+
+def _is_readable_list(path: str) -> bool:
+    try:
+        FileLists(lists_root()).members(path)
+    except DirectoryUnavailable:
+        return False
+    return True
+
+
 def _is_known(target: str, local_domains: set[str]) -> bool:
     if target.startswith(INCLUDE):
-        return Path(target.removeprefix(INCLUDE).strip()).is_file()
+        return _is_readable_list(target.removeprefix(INCLUDE))
     if target.rpartition("@")[2] not in local_domains:
         return True
     return is_account(target) or bool(stored_targets(target))

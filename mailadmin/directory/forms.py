@@ -7,10 +7,11 @@ from typing import Any
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
+from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
-from mailadmin.directory.alias_graph import find_loop
+from mailadmin.directory.alias_graph import find_loop, lists_root
 from mailadmin.directory.form_fields import LinesField, SizeField
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.directory.validators import (
@@ -185,12 +186,19 @@ class AliasForm(forms.ModelForm):
     targets = LinesField(
         label="Targets",
         item_validator=validate_alias_target,
-        help_text="One per line: local or external addresses, other aliases, or <code>:include:/path/to/list</code>.",
     )
 
     class Meta:
         model = Alias
         fields = ("address", "targets", "enabled", "note")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["targets"].help_text = format_html(
+            "One per line: local or external addresses, other aliases, or <code>:include:{}/team</code>, a file with "
+            "one address per line.",
+            lists_root(),
+        )
 
     def clean_address(self) -> str:
         typed = self.cleaned_data["address"].strip()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
-
 from mailadmin.mailqueue.models import QueueRecipient
 from mailadmin.transport.models import ServerSettings
 
@@ -13,7 +11,7 @@ def host_name() -> str:
     return ServerSettings.objects.values_list("myhostname", flat=True).first() or ""
 
 
-def queue_badge(request: HttpRequest) -> str:
+def queue_badge() -> str:
     """How many recipients wait; nothing when the queue is empty."""
     waiting = QueueRecipient.objects.count()
     return str(waiting) if waiting else ""

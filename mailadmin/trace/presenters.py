@@ -19,7 +19,7 @@ class Line:
     at: datetime
     title: str
     tone: str
-    facts: tuple[tuple[str, str, bool], ...]
+    facts: tuple[tuple[str, str | datetime, bool], ...]
     link_queue_id: str = ""
 
 
@@ -82,12 +82,12 @@ def line(event: TracedEvent) -> Line:
     return Line(event.at, kind.title(event), kind.tone, facts, _detail(event, "report_queue_id"))
 
 
-def _fact(event: TracedEvent, name: str) -> str:
-    special = {
+def _fact(event: TracedEvent, name: str) -> str | datetime:
+    special: dict[str, Callable[[TracedEvent], str | datetime]] = {
         "client": _client,
         "size": lambda e: format_bytes(e.size) if e.size else "",
         "delay": lambda e: f"{e.delay_s:.1f} s" if e.delay_s is not None else "",
-        "next": lambda e: _detail(e, "next_attempt_at"),
+        "next": lambda e: _moment(_detail(e, "next_attempt_at")),
         "sender": lambda e: e.sender or ("<>" if e.kind == "accepted" else ""),
         "original": lambda e: _detail(e, "original") if _detail(e, "original") != e.recipient else "",
     }
@@ -101,6 +101,13 @@ def _client(event: TracedEvent) -> str:
         return ""
     known = event.client_name and event.client_name != "unknown"
     return f"{event.client_name}[{event.client_address}]" if known else str(event.client_address)
+
+
+def _moment(text: str) -> str | datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 def _detail(event: TracedEvent, name: str) -> str:

@@ -215,7 +215,7 @@ def _state(summary: Mapping[str, Any]) -> str:
     """One word for what became of a message, the most worrying first."""
     if summary["queued"]:
         return "deferred" if summary["deferred"] else "queued"
-    for kind in ("bounced", "relayed", "delivered"):
+    for kind in ("deleted", "bounced", "relayed", "delivered"):
         if summary[kind]:
             return kind
     return "accepted" if summary["accepted"] else "seen"

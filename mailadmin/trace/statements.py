@@ -36,6 +36,7 @@ SELECT t.queue_id, min(t.at) AS first_at, max(t.at) AS last_at,
     max(t.message_id) AS message_id, max(t.size) AS size, max(host(t.client_address)) AS client_address,
     count(*) FILTER (WHERE t.kind = 'delivered') AS delivered, count(*) FILTER (WHERE t.kind = 'relayed') AS relayed,
     count(*) FILTER (WHERE t.kind = 'bounced') AS bounced, count(*) FILTER (WHERE t.kind = 'deferred') AS deferred,
+    bool_or(t.kind = 'queue_action' AND t.detail ->> 'action' = 'delete') AS deleted,
     EXISTS (SELECT 1 FROM queue_message q WHERE q.queue_id = t.queue_id) AS queued
 FROM trace_event t
 WHERE t.queue_id = ANY(%(queue_ids)s) AND t.queue_id <> ''

@@ -17,7 +17,7 @@ from mailadmin.trace.presenters import lines
 
 STATE_TONES = {
     "refused": "bad", "bounced": "bad", "auth_failed": "bad", "deferred": "warn", "queued": "info",
-    "accepted": "info", "delivered": "good", "relayed": "good", "seen": "",
+    "accepted": "info", "delivered": "good", "relayed": "good", "seen": "", "deleted": "warn",
 }  # fmt: skip
 STATE_WORDS = {"relayed": "sent on", "auth_failed": "login failed", "queued": "in the queue", "seen": "mentioned"}
 

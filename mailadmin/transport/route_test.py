@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,6 +17,7 @@ from django.views.decorators.http import require_safe
 from psycopg.rows import dict_row
 
 from mailadmin.database import raw_connection
+from mailadmin.directory.alias_graph import lists_root
 from mailadmin.transport.forms import RouteTestForm
 from mailcore.address import Address
 from mailcore.config.loader import load_snapshot
@@ -117,11 +116,6 @@ def ask(conn: psycopg.Connection[Any], recipient: str, sender: str = "") -> Answ
     except DirectoryUnavailable as error:
         return Answer(recipient, recipient, domain_class(address, snapshot), directory.followed, problem=str(error))
     return _answer(recipient, routes, snapshot, directory, from_address)
-
-
-def lists_root() -> Path:
-    """Where the programs read the lists of ":include:" targets."""
-    return Path(settings.MAIL_HOME) / "lists"
 
 
 def domain_class(address: Address, snapshot: Snapshot) -> str:

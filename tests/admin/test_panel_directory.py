@@ -331,3 +331,16 @@ def test_created_account_is_audited_without_its_password(panel):
     entry = AuditEntry.objects.get(object_key="bob@linuxadmin.dev")
     assert entry.changes["password"] == [None, "***"]
     assert "argon2" not in str(entry.changes)
+
+
+def test_lists_are_known_when_the_programs_can_read_them(panel, settings, tmp_path):
+    settings.MAIL_HOME = tmp_path
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "team").write_text("alice@linuxadmin.dev\n")
+    (tmp_path / "elsewhere").write_text("alice@linuxadmin.dev\n")
+    typed = f":include:{tmp_path}/lists/team\n:include:{tmp_path}/lists/none\n:include:{tmp_path}/elsewhere"
+
+    said = messages_of(panel.post(ALIAS_ADD, an_alias(targets=typed)))
+
+    assert f":include:{tmp_path}/lists/team" not in said.partition("Nobody here")[2]
+    assert f":include:{tmp_path}/lists/none" in said and f":include:{tmp_path}/elsewhere" in said

@@ -18,7 +18,7 @@ from mailadmin.mailqueue.models import QueueMessage
 from mailadmin.status.models import ProcessStatus
 from mailadmin.trace.models import TraceEvent
 from mailadmin.transport.models import RelayHost, SenderRewrite, ServerSettings, TransportRule
-from mailadmin.unfold import NAVIGATION
+from mailadmin.unfold import NAVIGATION, navigation
 from tests.admin.panel_support import text_of
 from tests.admin.queue_support import queued
 
@@ -151,6 +151,7 @@ def test_every_page_names_the_server(panel):
 
 def test_queue_in_the_sidebar_says_how_many_wait(panel):
     assert QueueMessage.objects.count() == 0
+    assert "badge" not in navigation(None)[3]["items"][0]
     queued("one@far.example", "two@far.example", "three@far.example")
 
     assert "Queue 3 " in text_of(panel.get(reverse("admin:index")))

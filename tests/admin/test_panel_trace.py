@@ -126,6 +126,15 @@ def test_message_still_in_the_queue_is_deferred_not_done():
     assert found(queue_id=message.queue_id) == [(message.queue_id, "deferred")]
 
 
+def test_message_that_an_administrator_deleted_says_so():
+    store(raw_connection(), [
+        event.Accepted(queue_id="4KDELETED0001", sender="a@b.example", recipients=("x@far.example",)),
+        event.QueueAction(queue_id="4KDELETED0001", action="delete", by="admin@linuxadmin.dev"),
+    ])  # fmt: skip
+
+    assert found(queue_id="4KDELETED0001") == [("4KDELETED0001", "deleted")]
+
+
 def test_search_pages_through_everything_once():
     events = []
     for number in range(23):

@@ -61,3 +61,9 @@ def as_title(text: object) -> str:
     """A heading begins with a capital, unless it is an address, a domain or the like: those are what they are."""
     title = str(text)
     return title if any(mark in title for mark in "@.:/[") else title[:1].upper() + title[1:]
+
+
+@register.filter
+def shown(value: object) -> object:
+    """A moment as a time element, everything else as it is."""
+    return moment(value) if isinstance(value, datetime) else value
