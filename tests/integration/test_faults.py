@@ -73,7 +73,10 @@ def check_nothing_lost(appliance: Any, sender: Sender) -> None:
     assert sender.acknowledged == set(range(sender.count))
 
     def complete() -> bool:
-        return set(numbers_in_mailbox(appliance, sender.to)) >= sender.acknowledged
+        try:
+            return set(numbers_in_mailbox(appliance, sender.to)) >= sender.acknowledged
+        except (imaplib.IMAP4.error, OSError):
+            return False  # the database may still be recovering: NO [UNAVAILABLE]
 
     wait_until(complete, seconds=30, what="every acknowledged message is in the mailbox")
 
