@@ -49,8 +49,9 @@ def deliver_batch(
     """
     try:
         return _deliver(conn, storage, spool, arrivals, expires_after_s)
-    except (psycopg.IntegrityError, psycopg.DataError) as error:
-        # One message the database does not take (its account was deleted just now) must not stop the others.
+    except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.LockNotAvailable) as error:
+        # One message the database does not take now (its account was deleted, or is being converted) must not stop
+        # the others.
         if len(arrivals) == 1:
             return [StoreUnavailable(str(error))]
     except StoreError as error:
@@ -115,6 +116,7 @@ def _lock(conn: Connection, placings: Sequence[Placing]) -> dict[tuple[int, str]
     wanted = {(each.account.id, name) for each in local for name in (each.mailbox, INBOX)}
     if not wanted:
         return {}
+    conn.execute(statements.LIMIT_WAIT)
     ledgers = _lock_by_name(conn, wanted)
     missing = {account for account, _ in wanted if (account, INBOX) not in ledgers}
     if missing:

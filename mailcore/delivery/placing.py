@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mailcore.delivery.arrival import Arrival, LocalRecipient
 from mailcore.envelope import Recipient
-from mailcore.errors import MailError, StoreError
+from mailcore.errors import MailError, StoreError, StoreUnavailable
 from mailcore.index.index import Ledger, NewMessage
 from mailcore.log import get_logger
 from mailcore.message.flags import NO_FLAGS
@@ -22,6 +22,7 @@ from mailcore.queue.spool import Spool
 from mailcore.reply import Reply
 from mailcore.store import files
 from mailcore.store.maildir import deliver
+from mailcore.store.maildir.store import MaildirStore
 from mailcore.store.storage import Storage
 
 log = get_logger(__name__)
@@ -58,11 +59,11 @@ class Placing:
         self.queued = list(self.arrival.remote)
         if self.queued:
             self._spool(spool)
-        first = next((each for each in self.arrival.local if each.account.store != "mbox"), None)
-        if first is not None:
-            content = self.spooled or self.arrival.content
-            folder = storage.maildir(first.account).folder("INBOX")
-            self._staged = deliver.stage(folder, content, storage.hostname, size=self.arrival.size)
+        for each in self.arrival.local:
+            # Where a folder is missing it may be new or not mounted: that can be told under the mailbox's lock.
+            if storage.format(each.account) == "maildir" and storage.maildir(each.account).is_present("INBOX"):
+                self._staged = self._stage(storage, each)
+                return
 
     def descriptors(self) -> list[int]:
         """The content, to be made durable before it gets its names."""
@@ -71,10 +72,10 @@ class Placing:
     def place(self, storage: Storage, spool: Spool, ledgers: Ledgers) -> None:
         """Names in the mailboxes. A recipient whose mailbox cannot be used now goes to the queue instead."""
         done: dict[int, Outcome] = {}
-        left = sum(each.account.store != "mbox" for each in self.arrival.local)
+        left = len(self.arrival.local)
         for each in self.arrival.local:
             ledger = ledgers.get((each.account.id, each.mailbox)) or ledgers[each.account.id, "INBOX"]
-            left -= each.account.store != "mbox"
+            left -= 1
             # Two addresses of one mailbox: one copy.
             before = done.get(ledger.record.id)
             outcome = self._place_one(storage, each, ledger, is_last=not left) if before is None else before
@@ -115,21 +116,29 @@ class Placing:
     def _place_one(self, storage: Storage, each: LocalRecipient, ledger: Ledger, *, is_last: bool) -> Outcome:
         try:
             with files.disk_errors():
-                self.rows.append((ledger, self._put(storage, each, ledger.record.name, is_last=is_last)))
+                self.rows.append((ledger, self._put(storage, each, ledger, is_last=is_last)))
         except StoreError as error:
             log.warning("mailbox_unavailable", queue_id=self.arrival.queue_id, error=str(error))
             return Deferred(each.recipient, LOCAL, QUEUED)
         return Delivered(each.recipient, LOCAL, DELIVERED)
 
-    def _put(self, storage: Storage, each: LocalRecipient, mailbox: str, *, is_last: bool) -> NewMessage:
-        at = self.arrival.received_at
-        if each.account.store == "mbox" or self._staged is None:
-            store = storage.store(each.account, lock_timeout_s=MBOX_LOCK_TIMEOUT_S)
+    def _stage(self, storage: Storage, each: LocalRecipient) -> deliver.Staged:
+        content, folder = self.spooled or self.arrival.content, storage.maildir(each.account).folder("INBOX")
+        return deliver.stage(folder, content, storage.hostname, size=self.arrival.size)
+
+    def _put(self, storage: Storage, each: LocalRecipient, ledger: Ledger, *, is_last: bool) -> NewMessage:
+        at, mailbox = self.arrival.received_at, ledger.record.name
+        store = storage.store(each.account, lock_timeout_s=MBOX_LOCK_TIMEOUT_S)
+        if ledger.record.messages and not store.is_present(mailbox):
+            raise StoreUnavailable(f"the folder of {mailbox} is missing")
+        if not isinstance(store, MaildirStore):
             placed = store.append(mailbox, self.spooled or self.arrival.content, NO_FLAGS, at)
             self._undo.append(lambda: store.remove(mailbox, [(placed.key, NO_FLAGS)]))
             return NewMessage(placed.key, placed.size, at, NO_FLAGS)
-        folder = storage.maildir(each.account).folder(mailbox)
-        path = deliver.place(self._staged, folder, storage.hostname, is_last=is_last)
+        if self._staged is None:
+            self._staged = self._stage(storage, each)
+            self._staged.sync()
+        path = deliver.place(self._staged, store.folder(mailbox), storage.hostname, is_last=is_last)
         self._undo.append(lambda: files.remove_quietly(path))
         self.touched.add(os.path.dirname(path))
         return NewMessage(deliver.key_of(path), self.arrival.size, at, NO_FLAGS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from mailcore.errors import MailboxNotFound
+from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index import statements
 from mailcore.index.records import FlagRow, MailboxRecord, MessageRow
 from mailcore.message.flags import SEEN, Flags
@@ -59,7 +59,11 @@ def lock_mailboxes(conn: Connection, mailbox_ids: Collection[int]) -> list[Ledge
     """Lock mailbox rows, in the order of their ids so that nobody waits in a circle; answers in the order asked.
     Raises MailboxNotFound if one is gone.
     """
-    rows = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": list(mailbox_ids)}).fetchall()
+    conn.execute(statements.LIMIT_WAIT)
+    try:
+        rows = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": list(mailbox_ids)}).fetchall()
+    except psycopg.errors.LockNotAvailable:
+        raise MailboxInUse("the mailbox is being converted or rebuilt") from None
     found = {row[0]: Ledger(MailboxRecord._make(row)) for row in rows}
     try:
         return [found[mailbox_id] for mailbox_id in mailbox_ids]

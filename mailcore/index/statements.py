@@ -20,6 +20,8 @@ LOCK_MAILBOXES_BY_NAME = f"""
 WHERE (account_id, name) IN (SELECT * FROM unnest(%(account_ids)s::bigint[], %(names)s::text[]))
 ORDER BY id FOR NO KEY UPDATE
 """
+# Only the conversion of an account holds locks for longer than a moment; nobody waits for that.
+LIMIT_WAIT = "SET LOCAL lock_timeout = '5s'"
 # One at a time changes the list of mailboxes of an account.
 LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(7310000000000000 + %(account_id)s::bigint)"
 
@@ -210,5 +212,5 @@ WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
 FORGET_CACHE = """
 UPDATE message SET envelope = NULL, body_structure = NULL, subject = NULL, sender = NULL, recipients = NULL,
                    sent_at = NULL, message_id = NULL, has_attachments = NULL
-WHERE mailbox_id = %(mailbox_id)s
+WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
 """

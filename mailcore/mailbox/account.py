@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from mailcore.errors import CannotDeleteInbox, HasChildren, MailboxExists, MailboxNotFound
+from mailcore.errors import CannotDeleteInbox, HasChildren, MailboxExists, MailboxNotFound, StoreUnavailable
 from mailcore.identity import AccountRef
 from mailcore.index import statements
 from mailcore.index.index import (
@@ -47,13 +47,17 @@ def ensure_account(conn: Connection, storage: Storage, account: AccountRef) -> N
     """Make INBOX, Drafts, Sent, Junk, Trash, Archive (special use, subscribed) unless the account has its mailboxes
     already; adopt folders other programs made. Cheap when there is nothing to do: call it at each login.
     """
-    known = {record.name for record in list_mailboxes(conn, account)}
+    records = list_mailboxes(conn, account)
+    known = {record.name for record in records}
     store = storage.store(account)
+    is_present = store.is_present(INBOX)
+    if not is_present and any(record.messages for record in records):
+        raise StoreUnavailable("the account's folder is missing")
     # A delivery may have made INBOX before the first login.
     is_new = not known - {INBOX}
     wanted = dict.fromkeys(store.list_mailboxes(), "") | (dict(DEFAULT_MAILBOXES) if is_new else {})
     missing = {name: use for name, use in wanted.items() if name not in known}
-    if not missing and store.is_present():
+    if not missing and is_present:
         return
     store.ensure_account()
     with conn.transaction():

@@ -50,7 +50,7 @@ from mailcore.index.records import (
 )
 from mailcore.mailbox import cache, quota
 from mailcore.mailbox.account import get_mailbox
-from mailcore.mailbox.reconcile import compare
+from mailcore.mailbox.reconcile import Plan, compare
 from mailcore.message.flags import NO_FLAGS
 from mailcore.message.wire import wire_size
 from mailcore.store.base import Content, MessageStore, Placed, StoredMessage
@@ -91,11 +91,11 @@ def refresh(
         return False
     with conn.transaction():
         [ledger] = lock_mailboxes(conn, [mailbox.id])
-        changed, state = _reconcile(conn, store, ledger, take_new=take_new)
+        plan, state = reconcile(conn, storage.store(account), ledger, take_new=take_new)
     # Inside somebody's larger transaction it is not certain yet that the index will say the same.
     if conn.info.transaction_status == TransactionStatus.IDLE:
         storage.remember_agreed(mailbox.id, state)
-    return changed
+    return bool(plan)
 
 
 def status(conn: Connection, mailbox_id: int, *, count_deleted: bool = False) -> MailboxStatus:
@@ -162,9 +162,9 @@ def append(
     at = internal_date or datetime.now(UTC)
     mailbox = get_mailbox(conn, account, name)
     quota.check(conn, account, _size_hint(content))
-    store = storage.store(account)
     with conn.transaction():
         [ledger] = lock_mailboxes(conn, [mailbox.id])
+        store = storage.store(account)
         placed = store.append(ledger.record.name, content, flags, at)
         with _taken_back(store, ledger.record.name, [placed], flags):
             [uid] = insert_messages(conn, [(ledger, NewMessage(placed.key, placed.size, at, flags))])
@@ -231,9 +231,9 @@ def copy(
 ) -> CopiedUids:
     """COPY to a mailbox of the same account: all or nothing. Raises MailboxNotFound, OverQuota."""
     target_id = get_mailbox(conn, account, target_name).id
-    store = storage.store(account)
     with conn.transaction():
         source, target = _lock_two(conn, mailbox.id, target_id)
+        store = storage.store(account)
         found = message_rows(conn, mailbox.id, uids)
         quota.check(conn, account, sum(row.size for row in found))
         placed = store.copy(source.record.name, _stored_at(found), target.record.name)
@@ -270,13 +270,14 @@ def _record(conn: Connection, mailbox_id: int) -> MailboxRecord:
     return MailboxRecord._make(row)
 
 
-def _reconcile(
-    conn: Connection, store: MessageStore, ledger: Ledger, *, take_new: bool
-) -> tuple[bool, tuple[int, ...]]:
+def reconcile(
+    conn: Connection, store: MessageStore, ledger: Ledger, *, take_new: bool = False, may_be_missing: bool = False
+) -> tuple[Plan, tuple[int, ...]]:
+    """Let the index of a locked mailbox learn what the store has. Returns what was done and the state of the store."""
     name, known = ledger.record.name, message_rows(conn, ledger.record.id)
-    if known and not store.is_present():
+    if known and not may_be_missing and not store.is_present(name):
         # A mail volume that is not mounted must not look like a user who deleted everything.
-        raise StoreUnavailable("the account's folder is missing")
+        raise StoreUnavailable(f"the folder of {name} is missing")
     scan = store.scan(name, take_new=take_new)
     plan = compare(scan.messages, scan.nameable, known)
     if plan.drop:
@@ -290,7 +291,7 @@ def _reconcile(
         update_flags(conn, ledger, plan.flags)
         insert_messages(conn, new)
         write_ledgers(conn, [ledger])
-    return bool(plan), scan.state
+    return plan, scan.state
 
 
 def _lock_two(conn: Connection, source_id: int, target_id: int) -> tuple[Ledger, Ledger]:

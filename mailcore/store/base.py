@@ -137,8 +137,10 @@ StoredAt = tuple[StoreKey, Flags, datetime]
 class MessageStore(Protocol):
     """The messages of one account. `mailbox` is a mailbox name with "/" between its levels."""
 
-    def is_present(self) -> bool:
-        """False if the account's folder is missing: nothing can be said about its messages then."""
+    def is_present(self, mailbox: str) -> bool:
+        """False if the folder of the mailbox is missing: nothing can be said about its messages then, because an
+        unmounted volume looks like that.
+        """
 
     def ensure_account(self) -> None:
         """Make the folders an account needs. Safe to repeat."""

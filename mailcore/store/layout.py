@@ -22,6 +22,7 @@ from mailcore.store import modified_utf7
 
 INBOX = "INBOX"
 SEPARATOR = "/"
+STORE_FOLDERS = {"maildir": "Maildir", "mbox": "mbox"}
 MBOX_CHILDREN = ".sbd"
 # 255 is the file system's limit for one name; locks and temporary files append to it.
 MAX_ENCODED = 220
@@ -44,13 +45,18 @@ def canonical_name(name: str) -> str:
     return canonical
 
 
-@lru_cache(maxsize=4096)
 def account_folder(root: Path, address: str) -> Path:
     """The folder of an account. Raises StoreError for what cannot be an address."""
     local, _, domain = address.rpartition("@")
     if not local or not domain:
         raise StoreError(f"no address: {address!r}")
     return root / _path_component(domain) / _path_component(local)
+
+
+@lru_cache(maxsize=4096)
+def store_folder(root: Path, address: str, format: str) -> Path:
+    """The folder of an account's mail in that format, "maildir" or "mbox"."""
+    return account_folder(root, address) / STORE_FOLDERS[format]
 
 
 @lru_cache(maxsize=4096)

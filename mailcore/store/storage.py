@@ -28,20 +28,33 @@ class Storage:
         self._parsed = ParsedFiles()
         self._agreed: OrderedDict[int, tuple[int, ...]] = OrderedDict()
 
+    def format(self, account: AccountRef) -> str:
+        """ "maildir" or "mbox": what is on the disk, if only one of them is, else what the account says. A session
+        that knows the account from before it was converted thus goes on with the right one, if it asks under the
+        mailbox's lock.
+        """
+        other = {"maildir": "mbox", "mbox": "maildir"}[account.store]
+        if not self._folder(account, account.store).is_dir() and self._folder(account, other).is_dir():
+            return other
+        return account.store
+
     def store(self, account: AccountRef, *, lock_timeout_s: float | None = None) -> MessageStore:
-        """The store of `account`, in the format the account says."""
-        if account.store == "mbox":
+        """The store of `account`."""
+        if self.format(account) == "mbox":
             return self.mbox(account, lock_timeout_s=lock_timeout_s)
         return self.maildir(account)
 
     def maildir(self, account: AccountRef) -> MaildirStore:
         """The account's Maildir, whatever its format is."""
-        return MaildirStore(layout.account_folder(self.root, account.address) / "Maildir", self.hostname)
+        return MaildirStore(self._folder(account, "maildir"), self.hostname)
 
     def mbox(self, account: AccountRef, *, lock_timeout_s: float | None = None) -> MboxStore:
         """The account's mbox files, whatever its format is."""
-        folder = layout.account_folder(self.root, account.address) / "mbox"
-        return MboxStore(folder, self._parsed, self._lock_timeout_s if lock_timeout_s is None else lock_timeout_s)
+        timeout_s = self._lock_timeout_s if lock_timeout_s is None else lock_timeout_s
+        return MboxStore(self._folder(account, "mbox"), self._parsed, timeout_s)
+
+    def _folder(self, account: AccountRef, format: str) -> Path:
+        return layout.store_folder(self.root, account.address, format)
 
     def agreed_state(self, mailbox_id: int) -> tuple[int, ...]:
         """The state of the store at the last scan after which the index said the same; () if not known."""

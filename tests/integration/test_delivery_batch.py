@@ -222,7 +222,7 @@ def test_a_full_disk_fails_one_message_and_leaves_nothing_of_it(bob, spool, mail
     assert isinstance(answers[0], StoreUnavailable)
     assert answers[0].temporary
     assert isinstance(answers[1], list)
-    assert (ann.names(), bob.open().uids) == ([], [1])
+    assert (ann.open().uids, bob.open().uids) == ([], [1])
     assert not [path for path in all_files(mail_home) if b"too much" in path.read_bytes()]
 
 
@@ -295,3 +295,20 @@ def test_delivery_parses_nothing(bob, spool, monkeypatch):
     deliver(bob, spool, an_arrival([bob.account]))
 
     assert bob.conn.execute("SELECT envelope, subject FROM message").fetchall() == [(None, None)]
+
+
+def test_mail_for_an_account_whose_volume_is_not_mounted_waits_in_the_queue(bob, spool, mail_home):
+    """It must not look like a new account, or the next look at the store would drop every message it had."""
+    deliver(bob, spool, an_arrival([bob.account]))
+    folder = mail_home / "mail" / "mail.test" / "bob"
+    folder.rename(folder.with_name("unmounted"))
+
+    [[outcome]] = deliver(bob, spool, an_arrival([bob.account]))
+
+    assert isinstance(outcome, Deferred)
+    assert not folder.exists()
+    assert [address for _, address in queued(bob)] == ["bob@mail.test"]
+    with pytest.raises(StoreUnavailable):
+        accounts.ensure_account(bob.conn, bob.storage, bob.account)
+    folder.with_name("unmounted").rename(folder)
+    assert bob.open().uids == [1]

@@ -24,19 +24,22 @@ from mailcore.store.maildir.scan import Locator, ensure_folder, remove_abandoned
 
 
 class MaildirStore:
-    """`folder` is the account's Maildir, `hostname` goes into new file names."""
+    """`folder` is the account's Maildir, `hostname` goes into new file names. With `durable` off `append` does not
+    wait for the disk; whoever fills a whole store then flushes it once.
+    """
 
-    def __init__(self, folder: Path, hostname: str) -> None:
+    def __init__(self, folder: Path, hostname: str, *, durable: bool = True) -> None:
         self._root = str(folder)
         self._hostname = hostname
+        self._durable = durable
 
     def folder(self, mailbox: str) -> str:
         """The Maildir folder of a mailbox."""
         name = layout.maildir_folder(mailbox)
         return os.path.join(self._root, name) if name else self._root
 
-    def is_present(self) -> bool:
-        return os.path.isdir(self._root)
+    def is_present(self, mailbox: str) -> bool:
+        return os.path.isdir(os.path.join(self.folder(mailbox), "cur"))
 
     def ensure_account(self) -> None:
         """Make INBOX; remove what programs that died left in its tmp/."""
@@ -102,7 +105,8 @@ class MaildirStore:
                     staged = deliver.stage(folder, Path(staged.path).read_bytes(), self._hostname)
                 if internal_date is not None:
                     os.utime(staged.path, (time.time(), internal_date.timestamp()))
-                staged.sync()
+                if self._durable:
+                    staged.sync()
                 return self._place(staged, folder, flags)
             finally:
                 staged.discard()
@@ -170,7 +174,8 @@ class MaildirStore:
                 locator.name_keywords(flags.keywords)
             letters = locator.letters(flags)
         path = deliver.place(staged, folder, self._hostname, letters=letters)
-        files.sync_directory(os.path.dirname(path))
+        if self._durable:
+            files.sync_directory(os.path.dirname(path))
         return Placed(deliver.key_of(path), staged.wire_size)
 
     def _locate(self, locator: Locator, key: StoreKey, flags: Flags) -> str:

@@ -60,11 +60,19 @@ class _New:
 
 
 class MboxStore:
-    """`folder` is the account's mbox/; `parsed` may be shared by all stores of a process."""
+    """`folder` is the account's mbox/; `parsed` may be shared by all stores of a process. With `durable` off `append`
+    does not wait for the disk; whoever fills a whole store then flushes it once.
+    """
 
     def __init__(
-        self, folder: Path, parsed: ParsedFiles | None = None, lock_timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        folder: Path,
+        parsed: ParsedFiles | None = None,
+        lock_timeout_s: float = DEFAULT_TIMEOUT_S,
+        *,
+        durable: bool = True,
     ) -> None:
+        self._durable = durable
         self._root = folder
         self._parsed = parsed if parsed is not None else ParsedFiles()
         self._timeout_s = lock_timeout_s
@@ -73,7 +81,8 @@ class MboxStore:
         """The file of a mailbox."""
         return self._root / layout.mbox_file(mailbox)
 
-    def is_present(self) -> bool:
+    def is_present(self, mailbox: str) -> bool:
+        # Some programs remove the file of an empty mailbox.
         return self._root.is_dir()
 
     def ensure_account(self) -> None:
@@ -228,11 +237,12 @@ class MboxStore:
             before = os.fstat(fd).st_size
             try:
                 placed = _write_at_end(fd, messages)
-                os.fsync(fd)
+                if self._durable:
+                    os.fsync(fd)
             except BaseException:
                 os.ftruncate(fd, before)
                 raise
-        if before == 0:
+        if before == 0 and self._durable:
             files.sync_directory(str(self.file(mailbox).parent))
         return placed
 

@@ -1,0 +1,1 @@
+"""rebuild_index and convert_store."""
