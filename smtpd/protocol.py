@@ -17,12 +17,12 @@ from mailcore.log import get_logger
 from mailcore.policy.decision import Decision
 from mailcore.reply import Reply
 from mailcore.smtp.command import CommandError, parse_mail, parse_rcpt
-from mailcore.smtp.data import ChunkReader, DataReader
+from mailcore.smtp.data import ChunkReader
 from smtpd import auth, replies
 from smtpd.client import Client, client_of, tls_of
+from smtpd.content import ContentStream
 from smtpd.handler import Handler
-from smtpd.incoming import Incoming
-from smtpd.stream import AUTH_LINE_LIMIT, COMMAND_LINE_LIMIT, BareNewline, Gone, LineTooLong, SMTPStream
+from smtpd.stream import AUTH_LINE_LIMIT, COMMAND_LINE_LIMIT, BareNewline, Gone, LineTooLong
 from smtpd.transaction import Transaction
 
 ERROR_LIMIT = 20  # Postfix: smtpd_hard_error_limit
@@ -52,7 +52,7 @@ class Entrance:
     timeout_s: float = 300.0
 
 
-class SMTPProtocol(SMTPStream):
+class SMTPProtocol(ContentStream):
     """One connection."""
 
     def __init__(self, entrance: Entrance, loop: asyncio.AbstractEventLoop) -> None:
@@ -299,20 +299,6 @@ class SMTPProtocol(SMTPStream):
             return replies.AUTH_NEEDS_TLS
         return None
 
-    async def _converse(self, conversation: auth.Conversation) -> auth.Credentials | None:
-        """Challenges and responses to the end; None when the client gives up with "*"."""
-        try:
-            challenge = next(conversation)
-            while True:
-                self._replies.append(auth.encode_challenge(challenge))
-                line = await self._read_line(AUTH_LINE_LIMIT)
-                if line == b"*":
-                    return None
-                challenge = conversation.send(auth.decode_response(line))
-        except StopIteration as end:
-            credentials: auth.Credentials = end.value
-            return credentials
-
     async def smtp_MAIL(self, argument: str) -> None:
         """MAIL"""
         if not self._client.helo:
@@ -356,14 +342,8 @@ class SMTPProtocol(SMTPStream):
             self._send(refusal or replies.NEED_MAIL)
             return
         self._send(replies.START_DATA)
-        incoming = transaction.begin_content()
-        reader = DataReader()
-        while not reader.done:
-            if not self._buffer:
-                await self._wait_for_data()
-            await self._keep(incoming, reader.feed(self._take()), reader.wire_size, transaction.size_limit)
-        self._buffer[:0] = reader.rest
-        await self._finish(transaction, reader.wire_size)
+        size = await self._receive_data(transaction.begin_content(), transaction.size_limit)
+        await self._finish(transaction, size)
 
     async def smtp_BDAT(self, argument: str) -> None:
         """BDAT (RFC 3030): so many octets follow, whatever we answer."""
@@ -381,33 +361,12 @@ class SMTPProtocol(SMTPStream):
             return
         incoming = transaction.incoming or transaction.begin_content()
         self._chunks = chunks = self._chunks or ChunkReader()
-        await self._read_chunk(int(count), chunks, incoming, transaction.size_limit)
+        await self._receive_chunk(int(count), chunks, incoming, transaction.size_limit)
         if last:
             await self._keep(incoming, chunks.finish(), chunks.wire_size, transaction.size_limit)
             await self._finish(transaction, chunks.wire_size)
         else:
             self._send(Reply(250, "2.0.0", f"Ok: {count} bytes"))
-
-    async def _read_chunk(self, left: int, chunks: ChunkReader, incoming: Incoming, limit: int) -> None:
-        while left:
-            if not self._buffer:
-                await self._wait_for_data()
-            block = self._take_at_most(left)
-            left -= len(block)
-            await self._keep(incoming, chunks.feed(block), chunks.wire_size, limit)
-
-    async def _skip(self, left: int) -> None:
-        while left:
-            if not self._buffer:
-                await self._wait_for_data()
-            left -= len(self._take_at_most(left))
-
-    async def _keep(self, incoming: Incoming, block: bytes, size: int, limit: int) -> None:
-        """Keep a block of content; what is beyond the limit is only swallowed (RFC 1870 section 6.3)."""
-        if limit and size > limit:
-            incoming.drop()
-        elif block and incoming.add(block):
-            await incoming.flush()
 
     async def _finish(self, transaction: Transaction, size: int) -> None:
         reply = await self._handler.finish(transaction, size)

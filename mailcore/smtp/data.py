@@ -4,7 +4,7 @@ On the wire a line ends with CRLF and a leading dot is doubled; on disk a line e
 The readers turn the first into the second, the writer does the reverse, a block at a time: no loop over lines.
 
 A sender that ends its lines with LF alone has doubled the dots behind them (Python's smtplib does when it is given
-bytes): they are halved, as Postfix does. "\\n.x" keeps its dot, which only a sender with another idea of lines can mean.
+bytes): they are halved, as Postfix does. "\\n.x" keeps its dot: only a sender with another idea of lines can mean it.
 
 Promises: DATA ends at CRLF "." CRLF and at nothing else; a bare LF is a line end, a bare CR becomes a space, so what
 leaves again cannot hold a line end or an end of data that a stricter or laxer host reads differently ("SMTP
