@@ -39,6 +39,9 @@ DATABASE_URL = (
 REDIS_URL = os.environ.get("REDIS_URL") or f"redis://127.0.0.1:{os.environ.get('REDIS_PORT', '6390')}/0"
 DNS_SERVER = os.environ.get("DNS_SERVER", "")
 
+# How long the message trace remembers; older events are removed every hour.
+TRACE_RETENTION_DAYS = int(os.environ.get("TRACE_RETENTION_DAYS", "60"))
+
 # What the pages of accounts and domains tell people to type into their mail client; 0 = that service is off.
 MAIL_PORTS = {
     name: int(os.environ.get(f"{name.upper()}_PORT", default) or 0)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-from django.urls import URLPattern, include, path, reverse
+from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
+from mailadmin.panel_session import own_password, panel_login
 from mailadmin.status import views as status
 from mailadmin.trace import views as trace
 from mailadmin.transport.route_test import route_test
@@ -28,20 +25,13 @@ def pages() -> list[URLPattern]:
     ]
 
 
-def panel_login(request: HttpRequest) -> HttpResponseBase:
-    """unfold's login form forgets where an administrator wants to go; without a place named, that is the panel."""
-    if request.method == "GET" and "next" not in request.GET:
-        query = urlencode({"next": reverse("admin:index")})
-        return HttpResponseRedirect(f"{reverse('admin:login')}?{query}")
-    return admin.site.login(request)
-
-
 # unfold asks its site for these before its own addresses.
 admin.site.extra_urls = pages
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/login/", panel_login),
+    path("admin/password_change/", admin.site.admin_view(own_password)),
     path("admin/", admin.site.urls),
     path("mail/", include("mailadmin.webmail.urls")),
     path("api/v1/", include("mailadmin.api.urls")),

@@ -89,6 +89,11 @@ def record_deed(
     )
 
 
+def record_new_password(actor: Actor, address: str) -> AuditEntry:
+    """That an account has a new password; neither of the two."""
+    return record_deed(actor, AuditEntry.Action.CHANGED, "account", address, {"password": [MASK, MASK]})
+
+
 def _shown(name: str, value: Any) -> Any:
     return MASK if name in SECRET_FIELDS and value not in (None, "") else value
 

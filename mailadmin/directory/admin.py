@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms import ModelForm
@@ -18,8 +20,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from mailadmin.audit.admin_base import PanelAdmin
-from mailadmin.audit.models import AuditEntry
-from mailadmin.audit.record import MASK, Actor, record_deed
+from mailadmin.audit.record import Actor, record_new_password
 from mailadmin.database import raw_connection
 from mailadmin.directory import services
 from mailadmin.directory.alias_graph import unknown_targets
@@ -258,14 +259,12 @@ class AccountAdmin(PanelAdmin):
 
     def _store_password(self, request: HttpRequest, account: Account, password: str) -> None:
         account.set_password(password)
-        account.save(update_fields=["password"])
-        record_deed(
-            Actor.of_request(request),
-            AuditEntry.Action.CHANGED,
-            "account",
-            str(account),
-            {"password": [MASK, MASK]},
-        )
+        with transaction.atomic():
+            account.save(update_fields=["password"])
+            record_new_password(Actor.of_request(request), str(account))
+        if account.pk == request.user.pk:
+            # Otherwise the next click would ask for the new password.
+            update_session_auth_hash(request, account)
         messages.success(request, f"The password of {account} is set; it is in force at once.")
 
 

@@ -53,7 +53,7 @@ class HandOver(Protocol):
         """Give a lease to a worker. Raises kombu's OperationalError."""
 
     def sweep(self) -> None:
-        """Have the spool swept."""
+        """Have the spool and the trace swept."""
 
 
 class CeleryHandOver:
@@ -65,9 +65,10 @@ class CeleryHandOver:
         deliver_batch.apply_async(args=[str(lease)], retry=False)
 
     def sweep(self) -> None:
-        from mailadmin.mailqueue.tasks import sweep_spool
+        from mailadmin.mailqueue.tasks import sweep_spool, sweep_trace
 
         sweep_spool.apply_async(retry=False)
+        sweep_trace.apply_async(retry=False)
 
 
 class Wakeups:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
+from django.conf import settings
+from django.utils import timezone
 
 from mailadmin.mailqueue import worker
+from mailadmin.trace.retention import forget_before
 from mailcore.queue import operations
 from mailcore.relay.run import run_lease
 
@@ -23,6 +27,13 @@ def sweep_spool() -> None:
     """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel."""
     here = worker.current()
     here.spool.sweep(lambda queue_ids: operations.known_queue_ids(here.database.connection(), queue_ids))
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep_trace() -> None:
+    """Forget trace events that are older than TRACE_RETENTION_DAYS."""
+    before = timezone.now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
+    forget_before(worker.current().database.connection(), before)
 
 
 @worker_process_init.connect

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -150,9 +151,11 @@ class MyNetworkAdmin(PanelAdmin):
         if is_open_relay(cidr):
             return HttpResponseRedirect(f"{reverse('admin:transport_mynetwork_add')}?cidr={cidr}")
         note = f"Interface {request.POST.get('interface', '')}"[:200]
-        network, created = MyNetwork.objects.get_or_create(cidr=cidr, defaults={"note": note})
+        with transaction.atomic():
+            network, created = MyNetwork.objects.get_or_create(cidr=cidr, defaults={"note": note})
+            if created:
+                record(Actor.of_request(request), AuditEntry.Action.CREATED, network, {}, values_of(network))
         if created:
-            record(Actor.of_request(request), AuditEntry.Action.CREATED, network, {}, values_of(network))
             messages.success(request, f"{cidr} is trusted now; its clients may relay.")
         return HttpResponseRedirect(back)
 

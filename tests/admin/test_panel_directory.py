@@ -8,6 +8,7 @@ from mailadmin.audit.models import AuditEntry
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.mailboxes.models import AccountUsage, Mailbox
 from mailadmin.transport.models import ServerSettings
+from tests.admin.conftest import PASSWORD
 from tests.admin.panel_support import errors_of, messages_of, text_of
 
 DOMAIN_ADD = "/admin/directory/domain/add/"
@@ -344,3 +345,26 @@ def test_lists_are_known_when_the_programs_can_read_them(panel, settings, tmp_pa
 
     assert f":include:{tmp_path}/lists/team" not in said.partition("Nobody here")[2]
     assert f":include:{tmp_path}/lists/none" in said and f":include:{tmp_path}/elsewhere" in said
+
+
+def test_ones_own_password_asks_for_the_old_one_and_is_audited(panel, administrator):
+    url = reverse("admin:password_change")
+    new = {"new_password1": "another long secret", "new_password2": "another long secret"}
+    assert panel.post(url, {"old_password": "wrong", **new}).status_code == 200
+    assert not AuditEntry.objects.exists()
+
+    assert panel.post(url, {"old_password": PASSWORD, **new}).status_code == 302
+
+    administrator.refresh_from_db()
+    assert administrator.check_password("another long secret")
+    assert AuditEntry.objects.get().changes == {"password": ["***", "***"]}
+    assert panel.get(reverse("admin:index")).status_code == 200
+
+
+def test_setting_ones_own_password_on_the_account_page_keeps_the_session(panel, administrator):
+    panel.post(
+        f"/admin/directory/account/{administrator.pk}/password/",
+        {"password": "another long secret", "again": "another long secret"},
+    )
+
+    assert panel.get(reverse("admin:index")).status_code == 200

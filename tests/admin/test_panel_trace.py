@@ -11,6 +11,7 @@ from mailadmin.trace import queries
 from mailadmin.trace.criteria import Criteria, read_anything
 from mailadmin.trace.models import TraceEvent
 from mailadmin.trace.presenters import KINDS, lines
+from mailadmin.trace.retention import forget_before
 from mailcore.maillog import event
 from mailcore.maillog.record import store
 from tests.admin.panel_support import errors_of, text_of
@@ -297,3 +298,13 @@ def test_hostile_text_in_the_trace_is_only_text(panel):
     page = panel.get("/admin/trace/").content.decode()
 
     assert "<script>x" not in page and "<b>no" not in page
+
+
+def test_the_trace_forgets_what_is_older_than_its_retention():
+    store(raw_connection(), [event.Removed(at=at(number), queue_id=f"4KOLD{number:08d}") for number in range(25)])
+
+    removed = forget_before(raw_connection(), at(20), batch=7)
+
+    assert removed == 20
+    left = TraceEvent.objects.filter(queue_id__startswith="4KOLD").order_by("at")
+    assert list(left.values_list("at", flat=True)) == [at(number) for number in range(20, 25)]
