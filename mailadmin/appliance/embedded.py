@@ -48,6 +48,7 @@ class EmbeddedPostgres:
     port: int
     password: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    host: str = LOOPBACK
 
     # SIGINT is PostgreSQL's "fast": open transactions are rolled back, everything committed is kept.
     stop_signal = signal.SIGINT
@@ -65,7 +66,7 @@ class EmbeddedPostgres:
         return f"postgresql://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def command(self) -> list[str]:
-        merged = {**SETTINGS, "listen_addresses": LOOPBACK, "port": str(self.port), **self.settings}
+        merged = {**SETTINGS, "listen_addresses": self.host, "port": str(self.port), **self.settings}
         options = [part for name, value in merged.items() for part in ("-c", f"{name}={value}")]
         return [str(_postgres_program("postgres")), "-D", str(self.folder), *options]
 
@@ -135,6 +136,7 @@ class EmbeddedValkey:
     port: int
     password: str
     durable: bool = True
+    host: str = LOOPBACK
 
     stop_signal = signal.SIGTERM
 
@@ -148,7 +150,7 @@ class EmbeddedValkey:
         """Write the configuration file, which also keeps the password off the command line."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lines = [
-            f"bind {LOOPBACK}",
+            f"bind {self.host}",
             f"port {self.port}",
             f"requirepass {self.password}",
             f'dir "{self.folder}"',

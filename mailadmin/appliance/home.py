@@ -76,6 +76,11 @@ class Home:
         write_private(environment_file(self.folder), "".join(f"{name}={value}\n" for name, value in values.items()))
 
 
+def keys_home(home: Path) -> Home:
+    """Where secrets are made: $KEYS where programs are separated from each other, otherwise $MAIL_HOME."""
+    return Home(Path(os.environ.get("KEYS") or home))
+
+
 def write_private(path: Path, text: str, *, durable: bool = True, mode: int = 0o600) -> None:
     """Write a file that only we may read, in one step: a reader sees the old content or the new."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

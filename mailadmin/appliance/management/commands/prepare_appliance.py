@@ -5,6 +5,7 @@ domain, the server's names and the administrator are made only where there is ne
 """
 
 import fcntl
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from mailadmin.appliance.configuration import Configuration
-from mailadmin.appliance.home import Home
+from mailadmin.appliance.home import keys_home
 from mailadmin.appliance.preparation import note_static_files, static_files_changed
 from mailadmin.directory.models import Account, Domain
 from mailadmin.directory.services import create_system_aliases, save_domain
@@ -27,12 +28,16 @@ class Command(BaseCommand):
     help = "Migrate, create the first domain and the administrator, collect static files. Safe to repeat."
     requires_system_checks = []
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-static", action="store_true", help="Static files are part of the image already.")
+
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
         configuration = Configuration.from_environment()
         if not Domain.objects.exists() and not Account.objects.exists():
-            create_first_rows(configuration.domain, Home(configuration.home).secret("admin_password", 12))
-        collect_static_files(Path(settings.STATIC_ROOT))
+            create_first_rows(configuration.domain, keys_home(configuration.home).secret("admin_password", 12))
+        if not options["no_static"]:
+            collect_static_files(Path(settings.STATIC_ROOT))
 
 
 def collect_static_files(root: Path) -> None:
