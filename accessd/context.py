@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 
 from accessd.file_watch import FileWatch
+from accessd.imap.flag_tables import FlagTables
 from accessd.notifications import Hub
 from mailcore.config.live import LiveConfig
 from mailcore.directory.authenticate import Authenticator
@@ -29,3 +30,4 @@ class Context:
     directory: Directory
     hub: Hub
     files: FileWatch
+    flags: FlagTables = field(default_factory=FlagTables)

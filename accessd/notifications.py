@@ -14,7 +14,7 @@ import redis.asyncio
 from mailcore.events import publish
 
 LOOK_WITHOUT_REDIS_S = 3.0
-GATHER_S = 0.002
+GATHER_S = 0.02
 
 
 class Watcher(Protocol):
@@ -87,13 +87,13 @@ class Hub:
                     self._notify(mailbox_id)
 
     async def _publish(self) -> None:
-        """Several changes within GATHER_S cost one message."""
+        """The first change is published at once; those of the next GATHER_S together."""
         while True:
             await self._wake_publisher.wait()
-            await asyncio.sleep(GATHER_S)
             self._wake_publisher.clear()
             ids, self._unpublished = self._unpublished, set()
             await publish.mailbox_changed_async(self._client, sorted(ids))
+            await asyncio.sleep(GATHER_S)
 
     async def _look_without_redis(self) -> None:
         while True:

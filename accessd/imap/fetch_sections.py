@@ -28,8 +28,8 @@ def only_headers(items: Sequence[BodyItem]) -> bool:
 
 
 def only_whole(items: Sequence[BodyItem]) -> bool:
-    """Is the message wanted as it is?"""
-    return all(item.section == _WHOLE and item.partial is None for item in items)
+    """Is the message wanted as it is, once?"""
+    return len(items) == 1 and items[0].section == _WHOLE and items[0].partial is None
 
 
 def read_head(message: StoredMessage) -> bytes:

@@ -9,7 +9,8 @@ from psycopg import Connection
 
 from accessd.imap.fetch_fields import CACHED, FieldWriter, Row
 from accessd.imap.fetch_sections import LARGE_BYTES, only_headers, only_whole, read_head, write_sections
-from accessd.imap.grammar.fetch_att import BodyItem, Field
+from accessd.imap.flag_tables import FlagTables, can_answer
+from accessd.imap.grammar.fetch_att import BodyItem, FetchItem, Field
 from accessd.imap.selected import View
 from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
@@ -34,11 +35,36 @@ class Plan:
     writer: FieldWriter
     sets_seen: bool
     changed_since: int | None
+    needs_cache: bool
+    """Are ENVELOPE or structure wanted?"""
+    heads: bool
+    """Is the beginning of each message enough?"""
+    whole: bool
+    """Is each message wanted as it is?"""
+    only_flags: bool
+    """Are UID and FLAGS enough?"""
 
-    @property
-    def needs_cache(self) -> bool:
-        """Are ENVELOPE or structure wanted?"""
-        return not CACHED.isdisjoint(self.fields)
+
+def make_plan(view: View, items: Sequence[FetchItem], *, by_uid: bool, changed_since: int | None) -> Plan:
+    """What is asked for, with what goes without saying: UID FETCH tells UIDs, CHANGEDSINCE tells modseqs."""
+    fields = [item for item in items if isinstance(item, Field)]
+    sections = tuple(item for item in items if isinstance(item, BodyItem))
+    if by_uid and Field.UID not in fields:
+        fields.insert(0, Field.UID)
+    if changed_since is not None and Field.MODSEQ not in fields:
+        fields.append(Field.MODSEQ)
+    return Plan(
+        view,
+        tuple(fields),
+        sections,
+        FieldWriter(fields, first_recent_uid=view.first_recent_uid),
+        sets_seen=any(not item.peek for item in sections),
+        changed_since=changed_since,
+        needs_cache=not CACHED.isdisjoint(fields),
+        heads=only_headers(sections),
+        whole=only_whole(sections),
+        only_flags=not sections and changed_since is None and can_answer(tuple(fields)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,16 @@ def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Pl
     return Fetched(plan.writer.responses(_numbered(view, rows)), len(uids), gone)
 
 
+def fetch_flags(conn: Connection, tables: FlagTables, plan: Plan, uids: Sequence[int]) -> Fetched:
+    """Responses with nothing but UID and FLAGS, for many messages."""
+    view = plan.view
+    table = tables.table(view.record.id, view.record.uidvalidity)
+    with table.lock:
+        table.catch_up(conn, view.record.id, view.modseq)
+        data, gone = table.responses(uids, view.sequence_number, plan.fields, first_recent_uid=view.first_recent_uid)
+    return Fetched(data, len(uids), gone)
+
+
 def _numbered(view: View, rows: Sequence[Row]) -> list[tuple[int, Row]]:
     """Rows with their sequence numbers; neighbours need no look-up."""
     if not rows:
@@ -116,10 +152,10 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
         if plan.changed_since is not None and row.modseq <= plan.changed_since:
             continue
         located = _locate(plan, messages[uid], row, told=uid in changed)
-        if row.size >= LARGE_BYTES and not only_headers(plan.sections):
+        if row.size >= LARGE_BYTES and not plan.heads:
             return Fetched(b"".join(parts), done, gone, seen, located)
         try:
-            parts += _read(store, view, located, plan.sections)
+            parts += _read(store, plan, located)
         except MessageGone:
             gone += 1
     return Fetched(b"".join(parts), len(chosen), gone, seen)
@@ -132,7 +168,7 @@ def _record(conn: Connection, known: MailboxRecord) -> MailboxRecord:
 
 
 def _within_budget(plan: Plan, uids: Sequence[int], messages: dict[int, MessageRow]) -> Sequence[int]:
-    if only_headers(plan.sections):
+    if plan.heads:
         return uids
     total = 0
     for count, uid in enumerate(uids):
@@ -179,16 +215,12 @@ def _locate(plan: Plan, message: MessageRow, row: Row, *, told: bool) -> Located
     return Located(row.uid, message.store_key, message.as_flags(), plan.view.sequence_number(row.uid), fields)
 
 
-def _read(store: MessageStore, view: View, located: Located, items: tuple[BodyItem, ...]) -> list[bytes]:
-    with open_located(store, view, located) as message:
-        if only_headers(items):
-            sections = write_sections(read_head(message), items)
-        elif only_whole(items):
-            data = message.read()
-            return [opening(located), b"%b {%d}\r\n" % (items[0].label, len(data)), data, b")\r\n"]
-        else:
-            sections = write_sections(message.read(), items)
-    return [opening(located), sections, b")\r\n"]
+def _read(store: MessageStore, plan: Plan, located: Located) -> list[bytes]:
+    with open_located(store, plan.view, located) as message:
+        data = read_head(message) if plan.heads else message.read()
+    if plan.whole:
+        return [opening(located), b"%b {%d}\r\n" % (plan.sections[0].label, len(data)), data, b")\r\n"]
+    return [opening(located), write_sections(data, plan.sections), b")\r\n"]
 
 
 def open_located(store: MessageStore, view: View, located: Located) -> StoredMessage:

@@ -280,6 +280,31 @@ def test_files_dropped_by_other_programs_are_there_at_noop(imap: ImapServer) -> 
     assert b"* 1 EXISTS\r\n" in reader.ok(b"NOOP").untagged
 
 
+def test_flags_of_many_messages_are_those_of_now(imap: ImapServer) -> None:
+    address = imap.account()
+    writer, reader = imap.login(address), imap.login(address)
+    writer.send(b"".join(b"a%d APPEND INBOX {2+}\r\nhi\r\n" % n for n in range(250)))
+    writer.read_answer(b"a249")
+    for client in (writer, reader):
+        client.ok(b"SELECT INBOX")
+    assert len(reader.ok(b"FETCH 1:* FLAGS").untagged) == 250
+
+    writer.ok(b"STORE 1:3 +FLAGS.SILENT (\\Seen work)")
+    writer.ok(b"STORE 5 +FLAGS.SILENT (\\Deleted)")
+    writer.ok(b"EXPUNGE")
+    answer = reader.command(b"FETCH 1:* (UID FLAGS)")
+
+    assert answer.tagged.split(b" ", 1)[1].startswith(b"OK [EXPUNGEISSUED]")
+    fetched = [line for line in answer.untagged if b" FETCH (UID" in line]
+    assert fetched[:5] == [
+        b"* 1 FETCH (UID 1 FLAGS (\\Seen work))\r\n",
+        b"* 2 FETCH (UID 2 FLAGS (\\Seen work))\r\n",
+        b"* 3 FETCH (UID 3 FLAGS (\\Seen work))\r\n",
+        b"* 4 FETCH (UID 4 FLAGS ())\r\n",
+        b"* 6 FETCH (UID 6 FLAGS ())\r\n",
+    ]
+
+
 def test_a_message_is_recent_in_one_session_only(imap: ImapServer) -> None:
     address = imap.account()
     writer = imap.login(address)

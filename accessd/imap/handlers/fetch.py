@@ -9,10 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Fetch
-from accessd.imap.fetch_fields import FieldWriter
 from accessd.imap.fetch_sections import write_large
-from accessd.imap.fetch_units import Fetched, Located, Plan, fetch_rows, fetch_sections, open_located, opening
-from accessd.imap.grammar.fetch_att import BodyItem, Field
+from accessd.imap.fetch_units import (
+    Fetched,
+    Located,
+    Plan,
+    fetch_flags,
+    fetch_rows,
+    fetch_sections,
+    make_plan,
+    open_located,
+    opening,
+)
+from accessd.imap.grammar.fetch_att import Field
 from accessd.imap.response import Completion, Response
 from mailcore.errors import MessageGone
 from mailcore.message.structure import Part, parse_structure
@@ -23,11 +32,13 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 2000
 FILES_AT_ONCE = 256
+FLAG_TABLE_FROM = 200
+"""For fewer messages their rows cost less than keeping a table."""
 
 
 async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response, None]:
     """Some hundred messages at a time; while the client takes them, the next are read."""
-    plan = _plan(session, command)
+    plan = make_plan(session.selected, command.items, by_uid=command.by_uid, changed_since=command.changed_since)
     uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
     if command.changed_since is not None or Field.MODSEQ in plan.fields:
         session.condstore = True
@@ -73,33 +84,17 @@ class _Reader:
 
     async def _unit(self) -> Fetched:
         session, plan = self._session, self._plan
+        left = self._uids[self._position :]
+        if plan.only_flags and len(left) >= FLAG_TABLE_FROM:
+            return await session.context.offload(fetch_flags, session.context.flags, plan, left)
         unit, at_once = (fetch_sections, FILES_AT_ONCE) if plan.sections else (fetch_rows, ROWS_AT_ONCE)
-        batch = self._uids[self._position : self._position + at_once]
-        return await session.context.offload(unit, session.storage, session.owner, plan, batch)
+        return await session.context.offload(unit, session.storage, session.owner, plan, left[:at_once])
 
     def close(self) -> None:
         """The client is gone, or the command has failed: what was read ahead is not needed."""
         if self._ahead is not None:
             self._ahead.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._ahead.cancel()
-
-
-def _plan(session: ImapSession, command: Fetch) -> Plan:
-    view = session.selected
-    fields = [item for item in command.items if isinstance(item, Field)]
-    sections = tuple(item for item in command.items if isinstance(item, BodyItem))
-    if command.by_uid and Field.UID not in fields:
-        fields.insert(0, Field.UID)
-    if command.changed_since is not None and Field.MODSEQ not in fields:
-        fields.append(Field.MODSEQ)
-    return Plan(
-        view,
-        tuple(fields),
-        sections,
-        FieldWriter(fields, first_recent_uid=view.first_recent_uid),
-        sets_seen=any(not item.peek for item in sections),
-        changed_since=command.changed_since,
-    )
 
 
 def _spread_seen(session: ImapSession, fetched: Fetched) -> None:
