@@ -11,6 +11,7 @@ from pathlib import Path
 
 CODE = Path(__file__).resolve().parent.parent.parent
 FOLDERS = (
+    "lists",
     "mail",
     "spool",
     "spool/incoming",

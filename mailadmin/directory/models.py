@@ -185,7 +185,10 @@ class Alias(models.Model):
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="aliases", editable=False)
     targets = ArrayField(
         models.CharField(max_length=1024, validators=[validate_alias_target]),
-        help_text="One per line: local or external addresses, other aliases, or <code>:include:/path/to/list</code>.",
+        help_text=(
+            "One per line: local or external addresses, other aliases, or <code>:include:NAME</code>, a file below "
+            "<code>$MAIL_HOME/lists/</code>."
+        ),
     )
     enabled = models.BooleanField(default=True, help_text="Mail to a disabled alias is refused with 550.")
     is_system = models.BooleanField(

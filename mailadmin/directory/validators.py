@@ -34,9 +34,10 @@ def validate_alias_address(value: str) -> None:
 
 
 def validate_alias_target(value: str) -> None:
-    """An address, or :include:/absolute/path."""
+    """An address, or :include: and the name or path of a list below $MAIL_HOME/lists."""
     if value.startswith(":include:"):
-        if not value[len(":include:") :].strip().startswith("/"):
-            raise ValidationError("After :include: comes an absolute path.", code="invalid")
+        path = value[len(":include:") :].strip()
+        if not path or ".." in path.split("/"):
+            raise ValidationError("After :include: comes the name of a file below the lists folder.", code="invalid")
         return
     validate_account_address(value)

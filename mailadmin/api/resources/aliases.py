@@ -29,7 +29,7 @@ class AliasSerializer(ResourceSerializer):
         child=serializers.CharField(max_length=1024, validators=[validate_alias_target]),
         min_length=1,
         max_length=MAX_TARGETS,
-        help_text="Local or external addresses, other aliases, or :include:/path/to/list.",
+        help_text="Local or external addresses, other aliases, or :include:NAME of a list.",
     )
     domain = serializers.CharField(source="domain_id", read_only=True)
 

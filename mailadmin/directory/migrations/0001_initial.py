@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('address', models.CharField(help_text='For example <code>sales@example.org</code>; <code>@example.org</code> catches everything the domain does not know otherwise (Postfix: <code>virtual_alias_maps</code>, <code>/etc/aliases</code>).', max_length=320, unique=True, validators=[mailadmin.directory.validators.validate_alias_address])),
-                ('targets', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1024, validators=[mailadmin.directory.validators.validate_alias_target]), help_text='One per line: local or external addresses, other aliases, or <code>:include:/path/to/list</code>.', size=None)),
+                ('targets', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=1024, validators=[mailadmin.directory.validators.validate_alias_target]), help_text='One per line: local or external addresses, other aliases, or <code>:include:NAME</code>, a file below <code>$MAIL_HOME/lists/</code>.', size=None)),
                 ('enabled', models.BooleanField(default=True, help_text='Mail to a disabled alias is refused with 550.')),
                 ('is_system', models.BooleanField(default=False, editable=False, help_text='Made with its domain (RFC 2142): postmaster, abuse, root.')),
                 ('note', models.CharField(blank=True, max_length=200)),
