@@ -20,6 +20,7 @@ QUEUE = "mailqueue"
 app = Celery("mailkeep")
 app.conf.update(
     broker_url=settings.REDIS_URL,
+    broker_transport="mailadmin.mailqueue.broker:Transport",
     broker_connection_retry_on_startup=True,
     # For ever: a worker without a broker waits for it instead of ending.
     broker_connection_max_retries=None,

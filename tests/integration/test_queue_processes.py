@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,11 +15,12 @@ import psycopg
 import pytest
 import redis
 
+from mailadmin.appliance.embedded import EmbeddedValkey
 from mailcore.events import publish
 from tests.fakes.queue_processes import QueueProcesses
 from tests.fakes.queue_world import QueueWorld
 from tests.fakes.smtp_sink import Script, Sink
-from tests.fixtures_servers import wait_until
+from tests.fixtures_servers import choose_free_port, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -95,6 +97,41 @@ def test_the_broker_is_emptied_while_tasks_wait(world, processes, redis_url):
         wait_until(lambda: not world.rows("queue_message"), seconds=40)
 
     assert recipients(sink) == Counter(expected)
+
+
+def test_the_broker_dies_under_the_worker_and_comes_back_empty(world, tmp_path):
+    valkey = EmbeddedValkey(tmp_path / "valkey", choose_free_port(), "password", durable=False)
+    valkey.initialise()
+    processes = QueueProcesses(world.url, valkey.url(), world.home)
+
+    def start() -> subprocess.Popen[bytes]:
+        server = subprocess.Popen(valkey.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(valkey.answers)
+        return server
+
+    server = start()
+    try:
+        processes.start("worker")
+        processes.start("scheduler")
+        wait_until(lambda: roles(world) == {"scheduler", "worker"}, seconds=30)
+        with Sink() as sink:
+            world.relayhost(sink.port)
+            enqueue(world, 1, "before")
+            wait_until(lambda: sink.received, seconds=10)
+            server.kill()
+            server.wait()
+
+            expected = enqueue(world, 10, "while")
+            time.sleep(2)  # time to notice
+            assert len(world.rows("queue_message")) == 10
+            server = start()
+            wait_until(lambda: not world.rows("queue_message"), seconds=60)
+
+        assert recipients(sink) == Counter(expected | {"before0@there.test"})
+    finally:
+        processes.close()
+        server.kill()
+        server.wait()
 
 
 def test_a_pool_process_is_killed_in_the_middle_of_a_message(world, processes):
