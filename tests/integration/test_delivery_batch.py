@@ -216,6 +216,7 @@ def test_a_full_disk_fails_one_message_and_leaves_nothing_of_it(bob, spool, mail
 
     monkeypatch.setattr(files, "write_all", full)
     ann = another(bob, "ann")
+    accounts.ensure_account(ann.conn, ann.storage, ann.account)
 
     answers = deliver(bob, spool, an_arrival([ann.account], content=a_message("too much")), an_arrival([bob.account]))
 
