@@ -32,7 +32,7 @@ def test_the_catch_all_of_a_domain(api):
 
 
 @pytest.mark.parametrize(
-    "targets", [None, [], "alice@linuxadmin.dev", ["nonsense"], [""], [":include:relative"], [5], [{"a": 1}]]
+    "targets", [None, [], "alice@linuxadmin.dev", ["nonsense"], [""], [":include:../x"], [5], [{"a": 1}]]
 )
 def test_targets_that_are_none(api, targets):
     api.put("/aliases/sales@linuxadmin.dev/", {"targets": targets})

@@ -263,7 +263,7 @@ def test_catch_all(panel):
     ("changes", "field", "words"),
     [
         ({"targets": "alice@linuxadmin.dev\nno address"}, "targets", "no address: "),
-        ({"targets": ":include:relative/path"}, "targets", "absolute path"),
+        ({"targets": ":include:../secret"}, "targets", "lists folder"),
         ({"targets": " \n"}, "targets", "required"),
         ({"targets": "sales@linuxadmin.dev"}, "targets", "loop: sales@linuxadmin.dev → sales@linuxadmin.dev"),
         ({"targets": "first@linuxadmin.dev"}, "targets", "→ second@linuxadmin.dev → sales@linuxadmin.dev"),
