@@ -19,8 +19,8 @@ from mailadmin.audit.models import AuditEntry
 
 MASK = "***"
 SECRET_FIELDS = frozenset({"password", "sealed_password", "token_hash", "token"})
-# Written by programs at every login or request: no change of an administrator.
-NOISE_FIELDS = frozenset({"last_login", "last_used_at"})
+# Written by the programs or the database, not by an administrator.
+NOISE_FIELDS = frozenset({"id", "created_at", "last_login", "last_used_at"})
 
 
 @dataclass(frozen=True, slots=True)
