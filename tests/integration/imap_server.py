@@ -192,8 +192,7 @@ def second_imap_server(servers: Servers, tmp_path: Path) -> Iterator[ImapServer]
 
 
 def serve(servers: Servers, home: Path) -> Iterator[ImapServer]:
-    for folder in ("mail", "log", "tls"):
-        (home / folder).mkdir()
+    prepare_home(home)
     url, redis_url = servers.create_database(), servers.empty_valkey_database()
     prepare_database(url)
     server = start(home, url, redis_url)
@@ -202,6 +201,11 @@ def serve(servers: Servers, home: Path) -> Iterator[ImapServer]:
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=15) == 0
     servers.drop_database(url)
+
+
+def prepare_home(home: Path) -> None:
+    for folder in ("mail", "log", "tls"):
+        (home / folder).mkdir()
 
 
 def prepare_database(url: str) -> None:
