@@ -144,6 +144,8 @@ def test_delete_moves_to_the_trash_and_then_for_good(alice):
     (trashed,) = alice.uids("Trash")
     page = alice.page(alice.list_url())
     assert "1 message moved to Trash." in page and "Undo" in page
+    news = alice.client.get(alice.list_url(), headers={"HX-Request": "true", "X-News": "1"}).content.decode()
+    assert "Undo" in news, "looking for new mail does not take the offer away"
     assert "Undo" not in alice.page(alice.list_url()), "an offer is made once"
     alice.act("delete", trashed, name="Trash")
     assert alice.uids("Trash") == []

@@ -31,8 +31,18 @@ def frame(request: HttpRequest, mailbox: MailboxRecord | None) -> dict[str, Any]
         "mailbox_title": title(mailbox) if mailbox else "",
         "is_trash": mailbox is not None and mailbox.special_use == "\\Trash",
         "is_junk": mailbox is not None and mailbox.special_use == "\\Junk",
-        "undo": request.session.pop("webmail_undo", None),
+        "undo": _undo(request),
     }
+
+
+def _undo(request: HttpRequest) -> dict[str, Any] | None:
+    """The offer to undo the last move: made once, but kept while the list only looks for new mail."""
+    if request.headers.get("X-News"):
+        return request.session.get("webmail_offered")
+    offered = request.session.pop("webmail_undo", None)
+    if offered != request.session.get("webmail_offered"):
+        request.session["webmail_offered"] = offered
+    return offered
 
 
 @page

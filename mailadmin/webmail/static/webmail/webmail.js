@@ -25,15 +25,33 @@
     }
   };
 
-  // The list: one row is "at"; j and k walk.
+  // The list: one row is "at"; j and k walk. Whoever comes back from a message finds the place again.
+  const PLACE = "mailkeep-place";
+  const folder = location.pathname.match(/^.*\/folder\/\d+\//)?.[0];
   let atUid = null;
+  const remember = (uid) => {
+    atUid = uid;
+    try {
+      sessionStorage.setItem(PLACE, `${folder} ${uid}`);
+    } catch {
+      // No storage: the place is forgotten with the page.
+    }
+  };
+  const recall = () => {
+    try {
+      const [where, uid] = (sessionStorage.getItem(PLACE) || "").split(" ");
+      if (where === folder) atUid = uid;
+    } catch {
+      atUid = null;
+    }
+  };
   const rows = () => all("#list .row");
   const currentRow = () => rows().find((row) => row.dataset.uid === atUid);
   const goTo = (row) => {
     if (!row) return;
     all(".row.at").forEach((other) => other.classList.remove("at"));
     row.classList.add("at");
-    atUid = row.dataset.uid;
+    remember(row.dataset.uid);
     one(".open", row).focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
   };
@@ -47,7 +65,7 @@
     if (!row || row.classList.contains("at")) return;
     all(".row.at").forEach((other) => other.classList.remove("at"));
     row.classList.add("at");
-    atUid = row.dataset.uid;
+    remember(row.dataset.uid);
   });
 
   const press = (value) => {
@@ -63,7 +81,7 @@
     if (["archive", "delete", "junk"].includes(value) && row) {
       const found = rows();
       const next = found[found.indexOf(row) + 1] || found[found.indexOf(row) - 1];
-      atUid = next ? next.dataset.uid : null;
+      remember(next ? next.dataset.uid : "");
     }
     one(`#list .tools [name="action"][value="${value}"]`)?.click();
   };
@@ -141,23 +159,21 @@
   });
 
   // New mail: ask now and then, and take the list anew unless somebody is busy with it.
-  let changed = false;
-  const takeAnew = () => {
-    const shown = list();
-    if (!shown || !changed || one('#list input[name="uid"]:checked') || document.hidden) return;
-    changed = false;
-    window.htmx.ajax("GET", shown.dataset.here, { target: "#list", swap: "outerHTML" });
-  };
+  let running = 0;
+  document.addEventListener("htmx:beforeRequest", () => { running += 1; });
+  document.addEventListener("htmx:afterRequest", () => { running -= 1; });
+  const isBusy = () => running > 0 || document.hidden || one('#list input[name="uid"]:checked');
   const askForNews = async () => {
     const shown = list();
-    if (!shown || document.hidden) return;
+    if (!shown || isBusy()) return;
     try {
       const answer = await fetch(shown.dataset.news, { credentials: "same-origin", redirect: "error" });
-      if (answer.status === 200) changed = true;
+      // While we asked, the list may have been taken anew for another reason: then the answer is old.
+      if (answer.status !== 200 || shown !== list() || isBusy()) return;
     } catch {
       return; // Offline, or signed out: the next click will tell.
     }
-    takeAnew();
+    window.htmx.ajax("GET", shown.dataset.here, { target: "#list", swap: "outerHTML", headers: { "X-News": "1" } });
   };
   setInterval(askForNews, NEWS_EVERY_MS);
   document.addEventListener("visibilitychange", askForNews);
@@ -178,5 +194,10 @@
       location.reload();
     }
   });
+  if (message()) remember(message().dataset.uid);
+  recall();
+  currentRow()?.classList.add("at");
+  currentRow()?.scrollIntoView({ block: "nearest" });
   showTimes(document);
+  document.documentElement.dataset.ready = "";
 })();
