@@ -116,13 +116,17 @@ def _read_plan(redo: Path) -> Plan:
 
 
 def _finish(fd: int, path: Path, plan: Plan) -> None:
-    """Write the new tail over the file. Doing it again changes nothing."""
+    """Write the new tail over the file, in blocks that end where pages end, so that a crash leaves whole pages of
+    before or after. Doing it again changes nothing.
+    """
+    to_page_end = min(-plan.offset % _PAGE, plan.tail)
     with open(redo_file(path), "rb") as redo:
         position = plan.offset
-        for block in read_blocks(redo.fileno(), 0, plan.tail):
-            os.lseek(fd, position, os.SEEK_SET)
-            files.write_all(fd, block)
-            position += len(block)
+        for start, end in ((0, to_page_end), (to_page_end, plan.tail)):
+            for block in read_blocks(redo.fileno(), start, end):
+                os.lseek(fd, position, os.SEEK_SET)
+                files.write_all(fd, block)
+                position += len(block)
     os.ftruncate(fd, position)
     os.fsync(fd)
     _remove_redo(path)
