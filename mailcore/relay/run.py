@@ -47,6 +47,7 @@ TAKE_UP_PAUSES_S = (0.1, 0.2, 0.4)
 CONTENT_MISSING = Reply(451, "4.3.0", "the content of the message is missing from the spool")
 OUR_MISTAKE = Reply(451, "4.3.0", "an error in this mail server; see its log")
 HEADER_BYTES = 65536
+MAX_RECIPIENTS = 100  # every server takes so many in one transaction (RFC 5321 section 4.5.3.1.8)
 
 log = get_logger(__name__)
 
@@ -335,7 +336,9 @@ def _by_hop(messages: Sequence[LeasedMessage], snapshot: Snapshot) -> Iterator[t
             hop = hop_of(leased.recipient.address, message.sender, snapshot)
             split.setdefault(hop.key if hop else "", (hop, []))[1].append(leased)
         for key, (hop, recipients) in split.items():
-            groups.setdefault(key, (hop, []))[1].append(_Job(message, tuple(recipients)))
+            for start in range(0, len(recipients), MAX_RECIPIENTS):
+                part = tuple(recipients[start : start + MAX_RECIPIENTS])
+                groups.setdefault(key, (hop, []))[1].append(_Job(message, part))
     yield from groups.values()
 
 

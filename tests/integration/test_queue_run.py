@@ -62,6 +62,19 @@ def test_a_hundred_messages_use_one_connection(world):
     assert world.rows() == [] and world.spool_files() == []
 
 
+def test_a_transaction_has_at_most_a_hundred_recipients(world):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue(*(f"user{number}@there.test" for number in range(250)))
+        claimed = leases.claim_due(
+            world.conn, SystemClock().now(), lambda *_: "one", lambda _: 1, batch_size=lambda _: 1000
+        )
+        run_lease(world.worker(), claimed[0].lease)
+
+    assert [len(message.recipients) for message in sink.received] == [100, 100, 50]
+    assert world.rows() == [] and world.rows("queue_message") == [] and world.spool_files() == []
+
+
 def test_a_host_that_is_down_defers_with_the_reason_visible(world, free_port):
     world.relayhost(free_port())
     world.enqueue(BOB)
