@@ -1,7 +1,9 @@
 """/api/v1/domains/: natural keys, PUT, system aliases, filters."""
 
 import pytest
+from rest_framework.validators import UniqueValidator
 
+from mailadmin.api.resources.domains import DomainViewSet
 from mailadmin.audit.models import AuditEntry
 from mailadmin.directory.models import Account, Alias, Domain
 from tests.admin.api_support import ApiClient, assert_problem
@@ -137,3 +139,23 @@ def test_changes_are_audited_with_the_token_s_name(api):
     lines = list(AuditEntry.objects.order_by("id").values_list("actor", "action", "object_key"))
     assert [action for _, action, _ in lines] == ["created", "changed", "deleted"]
     assert {(actor, key) for actor, _, key in lines} == {("token test domains:write", "example.org")}
+
+
+def test_who_comes_second_in_a_race_replaces_what_the_first_made(api, monkeypatch):
+    look = DomainViewSet.find
+    looks = []
+
+    def find_while_another_creates(self, key):
+        looks.append(key)
+        if len(looks) == 1:
+            Domain.objects.create(name="example.org", description="the first")
+            return Domain.objects.none()
+        return look(self, key)
+
+    monkeypatch.setattr(DomainViewSet, "find", find_while_another_creates)
+    # The validator would see the other's row; in a real race it looks before the other commits.
+    monkeypatch.setattr(UniqueValidator, "__call__", lambda *args: None)
+    monkeypatch.setattr(Domain, "validate_constraints", lambda *args, **kwargs: None)
+    status, body = api.put("/domains/example.org/", {"description": "the second"})
+
+    assert (status, body["description"]) == (200, "the second")

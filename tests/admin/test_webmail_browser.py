@@ -262,3 +262,16 @@ def test_new_mail_appears_by_itself(browser: Browser, server: LiveServer, alice:
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator(".row .subject").first).to_have_text("Just in")
     context.close()
+
+
+def test_the_api_s_page_works_without_another_host(browser: Browser, server: LiveServer):
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(f"{server.url}/api/v1/docs/")
+    expect(page.locator("#swagger-ui .opblock-tag").first).to_be_visible()
+    picture(page, "api-desktop")
+
+    assert complaints == []
+    context.close()

@@ -13,7 +13,7 @@ from mailadmin.api.filters import WordsFilter
 from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.serializers import ResourceSerializer
 from mailadmin.directory.models import Account, Alias, Domain
-from mailadmin.directory.services import save_domain
+from mailadmin.directory.services import create_system_aliases
 
 
 class DomainSerializer(ResourceSerializer):
@@ -53,7 +53,9 @@ class DomainSerializer(ResourceSerializer):
         return super().validate(attrs)
 
     def store(self, instance: Domain) -> None:
-        save_domain(instance)
+        # A new domain that somebody else made a moment ago is an error here, not an update.
+        instance.save(force_insert=instance._state.adding)
+        create_system_aliases(instance)
 
 
 class DomainFilter(filters.FilterSet):
