@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from accessd.imap.fetch_fields import CACHED, FieldWriter, Row
-from accessd.imap.fetch_sections import LARGE_BYTES, only_headers, only_whole, read_head, write_sections
+from accessd.imap.fetch_sections import HEAD_BYTES, LARGE_BYTES, only_headers, only_whole, read_head, write_sections
 from accessd.imap.flag_tables import FlagTables, can_answer
 from accessd.imap.grammar.fetch_att import BodyItem, FetchItem, Field
 from accessd.imap.selected import View
@@ -19,6 +19,7 @@ from mailcore.index.index import message_rows
 from mailcore.index.records import FlagChange, FlagMode, FlagRow, MailboxRecord, MessageRow
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.flags import SEEN, Flags
+from mailcore.message.headers import header_end
 from mailcore.store.base import MessageStore, StoredMessage
 from mailcore.store.storage import Storage
 
@@ -141,24 +142,23 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
         messages |= {row.uid: _with_flags(messages[row.uid], row) for row in seen}
     rows = _rows(conn, storage, account, plan, [messages[uid] for uid in chosen if uid in messages])
     changed = {row.uid for row in seen}
-    store = storage.store(account)
-    parts: list[bytes] = []
-    gone = 0
-    for done, uid in enumerate(chosen):
+    wanted: list[Located] = []
+    gone, large = 0, None
+    for uid in chosen:
         row = rows.get(uid)
         if row is None:
             gone += 1
-            continue
-        if plan.changed_since is not None and row.modseq <= plan.changed_since:
-            continue
-        located = _locate(plan, messages[uid], row, told=uid in changed)
-        if row.size >= LARGE_BYTES and not plan.heads:
-            return Fetched(b"".join(parts), done, gone, seen, located)
-        try:
-            parts += _read(store, plan, located)
-        except MessageGone:
-            gone += 1
-    return Fetched(b"".join(parts), len(chosen), gone, seen)
+        elif plan.changed_since is None or row.modseq > plan.changed_since:
+            located = _locate(plan, messages[uid], row, told=uid in changed)
+            if row.size >= LARGE_BYTES and not plan.heads:
+                # Always the only one: see _within_budget.
+                large = located
+            else:
+                wanted.append(located)
+    parts = _read(storage.store(account), plan, wanted)
+    written = [part for part in parts if part is not None]
+    done = len(chosen) - (large is not None)
+    return Fetched(b"".join(written), done, gone + len(parts) - len(written), seen, large)
 
 
 def _record(conn: Connection, known: MailboxRecord) -> MailboxRecord:
@@ -215,12 +215,29 @@ def _locate(plan: Plan, message: MessageRow, row: Row, *, told: bool) -> Located
     return Located(row.uid, message.store_key, message.as_flags(), plan.view.sequence_number(row.uid), fields)
 
 
-def _read(store: MessageStore, plan: Plan, located: Located) -> list[bytes]:
-    with open_located(store, plan.view, located) as message:
-        data = read_head(message) if plan.heads else message.read()
+def _read(store: MessageStore, plan: Plan, wanted: Sequence[Located]) -> list[bytes | None]:
+    """The responses with their sections; None for a message whose file is gone."""
+    places = [(located.store_key, located.flags) for located in wanted]
+    found = store.read_each(plan.view.record.name, places, at_most=HEAD_BYTES if plan.heads else None)
+    return [_write(store, plan, located, data) for located, data in zip(wanted, found, strict=True)]
+
+
+def _write(store: MessageStore, plan: Plan, located: Located, data: bytes | None) -> bytes | None:
+    if data is None:
+        return None
     if plan.whole:
-        return [opening(located), b"%b {%d}\r\n" % (plan.sections[0].label, len(data)), data, b")\r\n"]
-    return [opening(located), write_sections(data, plan.sections), b")\r\n"]
+        return b"%b%b {%d}\r\n%b)\r\n" % (opening(located), plan.sections[0].label, len(data), data)
+    if plan.heads:
+        end = header_end(data)
+        if end == len(data) >= HEAD_BYTES:
+            try:
+                with open_located(store, plan.view, located) as message:
+                    data = read_head(message)
+            except MessageGone:
+                return None
+        else:
+            data = data[:end]
+    return b"%b%b)\r\n" % (opening(located), write_sections(data, plan.sections))
 
 
 def open_located(store: MessageStore, view: View, located: Located) -> StoredMessage:

@@ -165,6 +165,13 @@ class MessageStore(Protocol):
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         """Open a message for reading; `flags` as the index knows them save a search. Raises MessageGone."""
 
+    def read_each(
+        self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]], *, at_most: int | None = None
+    ) -> list[bytes | None]:
+        """Many messages at once, in wire form; of each at most the first `at_most` stored bytes. None for one that
+        is gone.
+        """
+
     def describe(self, mailbox: str, keys: Collection[StoreKey]) -> list[Found]:
         """Size and date of messages a scan found, oldest first. Those already gone are left out."""
 

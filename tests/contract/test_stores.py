@@ -172,6 +172,15 @@ def test_removing_takes_only_what_is_named(store):
     assert store.describe("INBOX", [keys[1]]) == []
 
 
+def test_many_messages_are_read_at_once(store):
+    messages = [a_message(str(n)) + b"line\n" * n * 1000 for n in range(3)]
+    keys = [store.append("INBOX", message, Flags(SEEN)).key for message in messages]
+    asked = [(keys[2], Flags(SEEN)), ("not there", Flags()), (keys[0], Flags(FLAGGED)), (keys[1], Flags(SEEN))]
+
+    assert store.read_each("INBOX", asked) == [to_wire(messages[2]), None, to_wire(messages[0]), to_wire(messages[1])]
+    assert store.read_each("INBOX", asked[:1], at_most=40) == [to_wire(messages[2][:40])]
+
+
 def test_copies_and_moves_keep_flags_date_and_content(store):
     store.create_mailbox("Target")
     flags = Flags(SEEN, frozenset({"word"}))

@@ -17,6 +17,7 @@ from pathlib import Path
 from mailcore.errors import MailboxExists, MailboxNotFound, MessageGone
 from mailcore.ids import new_maildir_name
 from mailcore.message.flags import NO_FLAGS, Flags
+from mailcore.message.wire import to_wire
 from mailcore.store import files, layout
 from mailcore.store.base import Content, Found, Placed, Scan, StoredAt, StoredMessage, StoreKey
 from mailcore.store.maildir import deliver, filename
@@ -115,6 +116,13 @@ class MaildirStore:
         folder = self.folder(mailbox)
         with files.disk_errors():
             return StoredMessage(open(self._locate(Locator(folder), key, flags), "rb"))
+
+    def read_each(
+        self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]], *, at_most: int | None = None
+    ) -> list[bytes | None]:
+        locator = Locator(self.folder(mailbox))
+        with files.disk_errors():
+            return [_read(locator, key, flags, at_most) for key, flags in messages]
 
     def describe(self, mailbox: str, keys: Collection[StoreKey]) -> list[Found]:
         locator = Locator(self.folder(mailbox))
@@ -237,6 +245,18 @@ class MaildirStore:
         for name in ("new", "cur"):
             for entry in os.listdir(os.path.join(self._root, name)):
                 files.remove_quietly(os.path.join(self._root, name, entry))
+
+
+def _read(locator: Locator, key: StoreKey, flags: Flags, at_most: int | None) -> bytes | None:
+    for path in locator.candidates(key, flags):
+        try:
+            return to_wire(files.read(path, at_most))
+        except FileNotFoundError:
+            continue
+    try:
+        return to_wire(files.read(locator.find(key), at_most))
+    except (FileNotFoundError, MessageGone):
+        return None
 
 
 def _describe(key: StoreKey, path: str) -> Found:

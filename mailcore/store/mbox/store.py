@@ -18,7 +18,7 @@ from pathlib import Path
 from mailcore.errors import MailboxExists, MailboxNotFound, MessageGone
 from mailcore.ids import new_queue_id
 from mailcore.message.flags import NO_FLAGS, Flags
-from mailcore.message.wire import ToWire
+from mailcore.message.wire import ToWire, to_wire
 from mailcore.store import files, layout
 from mailcore.store.base import BLOCK, Content, Found, Placed, Scan, StoredAt, StoredMessage, StoreKey
 from mailcore.store.mbox import format
@@ -139,6 +139,14 @@ class MboxStore:
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         with files.disk_errors(), self._reading(mailbox) as (fd, entries):
             return StoredMessage(extract(fd, _entry(entries, key)))
+
+    def read_each(
+        self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]], *, at_most: int | None = None
+    ) -> list[bytes | None]:
+        with files.disk_errors(), self._reading(mailbox) as (fd, entries):
+            by_key = {entry.key: entry for entry in entries}
+            found = [by_key.get(key) for key, _ in messages]
+            return [None if entry is None else _read(fd, entry, at_most) for entry in found]
 
     def describe(self, mailbox: str, keys: Collection[StoreKey]) -> list[Found]:
         with files.disk_errors(), self._reading(mailbox) as (fd, entries):
@@ -282,6 +290,17 @@ def _entry(entries: Iterable[Entry], key: StoreKey) -> Entry:
         if entry.key == key:
             return entry
     raise MessageGone(key)
+
+
+def _read(fd: int, entry: Entry, at_most: int | None) -> bytes:
+    """A message in wire form, or its first `at_most` stored bytes."""
+    pieces, size = [], 0
+    for piece in text_of(fd, entry):
+        pieces.append(piece)
+        size += len(piece)
+        if at_most is not None and size >= at_most:
+            break
+    return to_wire(b"".join(pieces)[:at_most])
 
 
 def _write_at_end(fd: int, messages: Sequence[_New]) -> list[Placed]:
