@@ -198,7 +198,11 @@ class Transaction:
         remote: dict[str, Recipient] = {}
         for routes in self._routes:
             for route in routes.local:
-                local.setdefault(route.account.id, LocalRecipient(route.recipient, route.account))
+                if "SUCCESS" in route.recipient.notify:
+                    # The queue delivers it and tells the sender so (RFC 3461 section 5.2.3); nobody else would.
+                    remote.setdefault(route.recipient.address.key, route.recipient)
+                else:
+                    local.setdefault(route.account.id, LocalRecipient(route.recipient, route.account))
             for relay in routes.remote:
                 remote.setdefault(relay.recipient.address.key, relay.recipient)
         command = self._command

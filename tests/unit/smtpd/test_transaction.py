@@ -221,3 +221,13 @@ def test_authentication_is_recorded_without_the_password(site):
 
 def test_no_password_in_clear_from_elsewhere(site):
     assert submission(site, peer=STRANGER).say(b"AUTH PLAIN " + PLAIN + b"\r\n")[:10] == b"538 5.7.11"
+
+
+def test_a_recipient_whose_delivery_is_to_be_reported_goes_through_the_queue(site):
+    client = Dialogue(site).hello()
+    client.say(MAIL, b"RCPT TO:<alice@example.org> NOTIFY=SUCCESS\r\n", b"DATA\r\n", b"Subject: x\r\n\r\n.\r\n")
+
+    arrival = site.mailboxes.arrivals[0]
+    assert arrival.local == ()
+    assert [(str(to.address), to.notify) for to in arrival.remote] == [("alice@example.org", {"SUCCESS"})]
+    assert site.mailboxes.woken == 1
