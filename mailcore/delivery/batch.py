@@ -90,7 +90,8 @@ def _commit_all(
     _for_each(placings, spool, lambda placing: placing.place(storage, spool, ledgers))
     kept = [placing for placing in placings if placing.error is None]
     rows = [row for placing in kept for row in placing.rows]
-    with files.disk_errors(), storage.sync.directories(set[str]().union(*(placing.touched for placing in kept))):
+    touched = set[str]().union(*(placing.touched for placing in kept))
+    with files.disk_errors(), storage.sync.directories(touched), conn.pipeline():
         if rows:
             insert_messages(conn, rows)
             write_ledgers(conn, list({ledger.record.id: ledger for ledger, _ in rows}.values()))
@@ -116,8 +117,9 @@ def _lock(conn: Connection, placings: Sequence[Placing]) -> dict[tuple[int, str]
     wanted = {(each.account.id, name) for each in local for name in (each.mailbox, INBOX)}
     if not wanted:
         return {}
-    conn.execute(statements.LIMIT_WAIT)
-    ledgers = _lock_by_name(conn, wanted)
+    with conn.pipeline():
+        conn.execute(statements.LIMIT_WAIT)
+        ledgers = _lock_by_name(conn, wanted)
     missing = {account for account, _ in wanted if (account, INBOX) not in ledgers}
     if missing:
         ensure_inboxes(conn, sorted(missing))

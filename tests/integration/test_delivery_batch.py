@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -262,15 +263,15 @@ def test_an_unanswered_commit_keeps_the_files(bob, spool, mail_home, monkeypatch
     """Nobody knows whether the rows are there: a duplicate is allowed, a loss is not."""
     deliver(bob, spool, an_arrival([bob.account]))
     conn = psycopg.connect(bob.conn.info.dsn, password=bob.conn.info.password, autocommit=True)
-    real = conn.execute
+    real = bob.storage.sync.directories
 
-    def closes_before_commit(statement, *args, **kwargs):
-        result = real(statement, *args, **kwargs)
-        if "INSERT INTO account_usage" in str(statement):
-            bob.conn.execute("SELECT pg_terminate_backend(%s)", (conn.info.backend_pid,))
-        return result
+    @contextmanager
+    def loses_the_connection_behind_the_rows(paths):
+        with real(paths):
+            yield
+        bob.conn.execute("SELECT pg_terminate_backend(%s)", (conn.info.backend_pid,))
 
-    monkeypatch.setattr(conn, "execute", closes_before_commit)
+    monkeypatch.setattr(bob.storage.sync, "directories", loses_the_connection_behind_the_rows)
 
     with pytest.raises(psycopg.OperationalError):
         deliver_batch(conn, bob.storage, spool, [an_arrival([bob.account], content=a_message("second"))], LIFETIME_S)

@@ -19,6 +19,7 @@ _LETTERS = (("D", DRAFT), ("F", FLAGGED), ("R", ANSWERED), ("S", SEEN), ("T", DE
 _BIT_OF = dict(_LETTERS)
 FORWARDED = "$Forwarded"
 MAX_KEYWORDS = 26
+_NUMBER = re.compile(r"([0-9]+)")
 _SIZES = re.compile(r",S=(\d+)(?:,W=(\d+))?")
 
 
@@ -44,6 +45,11 @@ def wire_size(key: str, disk_size: int) -> int | None:
     if not found or not found[2] or int(found[1]) != disk_size or int(found[2]) < disk_size:
         return None
     return int(found[2])
+
+
+def sort_key(key: str) -> list[tuple[int, str]]:
+    """Keys in the order in which they were made: their numbers are compared as numbers."""
+    return [(int(part) if part.isascii() and part.isdigit() else 0, part) for part in _NUMBER.split(key)]
 
 
 def letters_of(flags: Flags, keywords: Sequence[str], other: str = "") -> str:

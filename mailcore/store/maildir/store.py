@@ -133,7 +133,7 @@ class MaildirStore:
                     found.append(_describe(key, locator.find(key)))
                 except (FileNotFoundError, MessageGone):
                     continue
-        return sorted(found, key=lambda message: (message.internal_date, message.key))
+        return sorted(found, key=lambda message: (message.internal_date, filename.sort_key(message.key)))
 
     def set_flags(self, mailbox: str, changes: Sequence[tuple[StoreKey, Flags, Flags]]) -> None:
         folder = self.folder(mailbox)

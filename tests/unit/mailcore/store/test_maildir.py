@@ -192,3 +192,13 @@ def test_folders_of_others_that_are_no_maildirs_are_no_mailboxes(store, folder):
     (folder / ".Not.Ours&" / "cur").mkdir()
 
     assert store.list_mailboxes() == ["INBOX"]
+
+
+def test_messages_of_one_moment_are_in_the_order_of_their_names(store, folder):
+    for name in ("17.M100P1Q9Rab.h", "17.M99P1Q10Rab.h", "17.M100P1Q10Rab.h", "16.x", "other²"):
+        (folder / "new" / name).write_bytes(MESSAGE)
+        os.utime(folder / "new" / name, (1_600_000_000, 1_600_000_000))
+
+    found = [message.key for message in store.describe("INBOX", store.scan("INBOX").messages)]
+
+    assert found == ["16.x", "17.M99P1Q10Rab.h", "17.M100P1Q9Rab.h", "17.M100P1Q10Rab.h", "other²"]
