@@ -144,4 +144,3 @@ def _sync_folder(folder: Path) -> None:
 
 def _one_line(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()
-

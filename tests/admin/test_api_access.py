@@ -242,9 +242,7 @@ def test_every_error_is_a_problem(method, path, status):
 def test_bodies_that_are_no_object(body, method):
     api = ApiClient("admin")
     path = "/api/v1/domains/" + ("example.org/" if method == "PUT" else "")
-    api.response = api.client.generic(
-        method, path, body.encode("latin-1"), "application/json", headers=api.headers
-    )
+    api.response = api.client.generic(method, path, body.encode("latin-1"), "application/json", headers=api.headers)
 
     assert api.response.status_code == 400
     assert api.response.headers["Content-Type"] == "application/problem+json"

@@ -142,9 +142,7 @@ def mail_folder(settings, tmp_path):
 @pytest.mark.parametrize(
     ("query", "stays"), [({}, True), ({"keep_mail": "true"}, True), ({"keep_mail": "false"}, False)]
 )
-def test_delete_says_what_becomes_of_the_mail(
-    api, mail_folder: Path, django_capture_on_commit_callbacks, query, stays
-):
+def test_delete_says_what_becomes_of_the_mail(api, mail_folder: Path, django_capture_on_commit_callbacks, query, stays):
     Account.objects.create_user("alice@linuxadmin.dev", GOOD)
     with django_capture_on_commit_callbacks(execute=True):
         assert api.delete("/accounts/alice@linuxadmin.dev/", **query)[0] == 204

@@ -1,6 +1,9 @@
 """/api/v1/domains/: natural keys, PUT, system aliases, filters."""
 
+import threading
+
 import pytest
+from django.db import connection
 from rest_framework.validators import UniqueValidator
 
 from mailadmin.api.resources.domains import DomainViewSet
@@ -8,11 +11,9 @@ from mailadmin.audit.models import AuditEntry
 from mailadmin.directory.models import Account, Alias, Domain
 from tests.admin.api_support import ApiClient, assert_problem
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
-def api():
+def api(db):
     return ApiClient("domains:write")
 
 
@@ -141,19 +142,29 @@ def test_changes_are_audited_with_the_token_s_name(api):
     assert {(actor, key) for actor, _, key in lines} == {("token test domains:write", "example.org")}
 
 
-def test_who_comes_second_in_a_race_replaces_what_the_first_made(api, monkeypatch):
-    look = DomainViewSet.find
-    looks = []
+def create_in_another_session(name: str) -> None:
+    def create():
+        Domain.objects.create(name=name, description="the first")
+        connection.close()
 
-    def find_while_another_creates(self, key):
+    thread = threading.Thread(target=create)
+    thread.start()
+    thread.join()
+
+
+def test_who_comes_second_in_a_race_replaces_what_the_first_made(django_database, monkeypatch):
+    api = ApiClient("domains:write")
+    look, looks = DomainViewSet.find, []
+
+    def find_just_before_another_creates(self, key):
         looks.append(key)
-        if len(looks) == 1:
-            Domain.objects.create(name="example.org", description="the first")
-            return Domain.objects.none()
-        return look(self, key)
+        if len(looks) > 1:
+            return look(self, key)
+        create_in_another_session("example.org")
+        return Domain.objects.none()
 
-    monkeypatch.setattr(DomainViewSet, "find", find_while_another_creates)
-    # The validator would see the other's row; in a real race it looks before the other commits.
+    monkeypatch.setattr(DomainViewSet, "find", find_just_before_another_creates)
+    # The validators see the other's row; in a real race they look before the other commits.
     monkeypatch.setattr(UniqueValidator, "__call__", lambda *args: None)
     monkeypatch.setattr(Domain, "validate_constraints", lambda *args, **kwargs: None)
     status, body = api.put("/domains/example.org/", {"description": "the second"})

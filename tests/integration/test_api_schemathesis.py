@@ -77,6 +77,4 @@ schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", get_wsgi_
 def test_no_request_makes_a_server_error(case: schemathesis.Case, token: str) -> None:
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 
-    case.validate_response(
-        response, checks=[not_a_server_error, response_schema_conformance, content_type_conformance]
-    )
+    case.validate_response(response, checks=[not_a_server_error, response_schema_conformance, content_type_conformance])

@@ -49,9 +49,7 @@ class AccountSerializer(ResourceSerializer):
     skip_password_validation = serializers.BooleanField(
         write_only=True, default=False, help_text="Take a password that the rules would refuse; needs the scope admin."
     )
-    quota_bytes = serializers.IntegerField(
-        min_value=0, max_value=2**63 - 1, default=0, help_text="0 means unlimited."
-    )
+    quota_bytes = serializers.IntegerField(min_value=0, max_value=2**63 - 1, default=0, help_text="0 means unlimited.")
     domain = serializers.CharField(source="domain_id", read_only=True)
     used_bytes = serializers.SerializerMethodField(help_text="What the account's messages occupy.")
     message_count = serializers.SerializerMethodField()
@@ -59,9 +57,23 @@ class AccountSerializer(ResourceSerializer):
     class Meta:
         model = Account
         fields = [
-            "address", "password", "skip_password_validation", "display_name", "quota_bytes", "enabled", "store",
-            "allow_imap", "allow_pop3", "allow_smtp", "is_staff", "is_superuser", "domain", "used_bytes",
-            "message_count", "last_login", "created_at",
+            "address",
+            "password",
+            "skip_password_validation",
+            "display_name",
+            "quota_bytes",
+            "enabled",
+            "store",
+            "allow_imap",
+            "allow_pop3",
+            "allow_smtp",
+            "is_staff",
+            "is_superuser",
+            "domain",
+            "used_bytes",
+            "message_count",
+            "last_login",
+            "created_at",
         ]
         read_only_fields = ["last_login", "created_at"]
         kept_on_replace = ["is_staff", "is_superuser", "store"]
@@ -134,8 +146,13 @@ class AccountFilter(filters.FilterSet):
     class Meta:
         model = Account
         fields = {
-            "enabled": ["exact"], "store": ["exact"], "allow_imap": ["exact"], "allow_pop3": ["exact"],
-            "allow_smtp": ["exact"], "is_staff": ["exact"], "quota_bytes": ["exact", "gte", "lte"],
+            "enabled": ["exact"],
+            "store": ["exact"],
+            "allow_imap": ["exact"],
+            "allow_pop3": ["exact"],
+            "allow_smtp": ["exact"],
+            "is_staff": ["exact"],
+            "quota_bytes": ["exact", "gte", "lte"],
         }
 
 
@@ -188,5 +205,3 @@ class AccountViewSet(NaturalKeyViewSet):
         if text not in {"true", "false", "1", "0"}:
             raise ValidationError({"keep_mail": ["true or false."]})
         return text in {"true", "1"}
-
-

@@ -37,7 +37,14 @@ class DomainSerializer(ResourceSerializer):
     class Meta:
         model = Domain
         fields = [
-            "name", "kind", "alias_of", "enabled", "description", "account_count", "alias_count", "created_at",
+            "name",
+            "kind",
+            "alias_of",
+            "enabled",
+            "description",
+            "account_count",
+            "alias_count",
+            "created_at",
         ]
         read_only_fields = ["created_at"]
 

@@ -28,8 +28,15 @@ class QueueRecipientSerializer(serializers.ModelSerializer):
     class Meta:
         model = QueueRecipient
         fields = [
-            "address", "original", "destination", "state", "next_attempt_at", "attempts", "last_attempt_at",
-            "last_relay", "last_reply",
+            "address",
+            "original",
+            "destination",
+            "state",
+            "next_attempt_at",
+            "attempts",
+            "last_attempt_at",
+            "last_relay",
+            "last_reply",
         ]
         read_only_fields = fields
 
@@ -43,8 +50,17 @@ class QueueMessageSerializer(serializers.ModelSerializer):
     class Meta:
         model = QueueMessage
         fields = [
-            "queue_id", "sender", "size", "received_at", "expires_at", "message_id", "client", "account",
-            "delay_warned", "recipient_count", "recipients",
+            "queue_id",
+            "sender",
+            "size",
+            "received_at",
+            "expires_at",
+            "message_id",
+            "client",
+            "account",
+            "delay_warned",
+            "recipient_count",
+            "recipients",
         ]
         read_only_fields = fields
 
@@ -53,7 +69,10 @@ class DeedSerializer(serializers.Serializer):
     """What is to be done: to all recipients of the message, or only to these."""
 
     recipients = serializers.ListField(
-        child=serializers.CharField(max_length=320), required=False, min_length=1, max_length=1000,
+        child=serializers.CharField(max_length=320),
+        required=False,
+        min_length=1,
+        max_length=1000,
         help_text="Only these addresses; all of the message if it is missing.",
     )
 

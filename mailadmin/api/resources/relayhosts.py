@@ -18,7 +18,11 @@ class RelayHostSerializer(ResourceSerializer):
     """A relay host. `host` may be written in Postfix's notation; the password can be written but never read."""
 
     password = serializers.CharField(
-        write_only=True, required=False, allow_blank=True, max_length=1024, trim_whitespace=False,
+        write_only=True,
+        required=False,
+        allow_blank=True,
+        max_length=1024,
+        trim_whitespace=False,
         help_text="Sealed before it is stored. Empty removes it; PUT and PATCH without one keep the old.",
     )
     notation = serializers.CharField(read_only=True, help_text="In Postfix's words: [host]:port, or host:port with MX.")
@@ -27,7 +31,16 @@ class RelayHostSerializer(ResourceSerializer):
     class Meta:
         model = RelayHost
         fields = [
-            "id", "host", "port", "lookup_mx", "tls", "username", "password", "has_password", "note", "notation",
+            "id",
+            "host",
+            "port",
+            "lookup_mx",
+            "tls",
+            "username",
+            "password",
+            "has_password",
+            "note",
+            "notation",
         ]
 
     def get_has_password(self, relay_host: RelayHost) -> bool:

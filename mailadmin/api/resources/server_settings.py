@@ -40,7 +40,8 @@ class ServerSettingsView(ApiView):
         return Response(ServerSettingsSerializer(_settings()).data)
 
     @extend_schema(
-        operation_id="settings_partial_update", request=ServerSettingsSerializer(partial=True),
+        operation_id="settings_partial_update",
+        request=ServerSettingsSerializer(partial=True),
         responses=ServerSettingsSerializer,
     )
     def patch(self, request: Request) -> Response:
@@ -48,7 +49,8 @@ class ServerSettingsView(ApiView):
         return self._change(request)
 
     @extend_schema(
-        operation_id="settings_update", request=ServerSettingsSerializer(partial=True),
+        operation_id="settings_update",
+        request=ServerSettingsSerializer(partial=True),
         responses=ServerSettingsSerializer,
     )
     def put(self, request: Request) -> Response:

@@ -26,7 +26,16 @@ class ProcessSerializer(serializers.ModelSerializer):
     class Meta:
         model = ProcessStatus
         fields = [
-            "role", "number", "host", "pid", "started_at", "seen_at", "generation", "listening", "alive", "current",
+            "role",
+            "number",
+            "host",
+            "pid",
+            "started_at",
+            "seen_at",
+            "generation",
+            "listening",
+            "alive",
+            "current",
         ]
         read_only_fields = fields
 

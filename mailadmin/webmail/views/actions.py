@@ -1,6 +1,5 @@
 """What is done to messages: read, unread, flagged, moved, deleted. One address for one message and for many."""
 
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -116,5 +115,3 @@ def _back(request: HttpRequest, mailbox: MailboxRecord) -> HttpResponse:
     # 303: the browser, and htmx with it, fetches the next page with GET.
     response.status_code = 303
     return response
-
-
