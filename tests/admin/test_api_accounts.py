@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from mailadmin.audit.models import AuditEntry
 from mailadmin.directory.models import Account, Domain
@@ -198,3 +199,14 @@ def test_the_audit_log_never_sees_a_password(api):
 def test_an_address_with_a_slash_and_a_plus_has_a_url(api):
     assert api.put("/accounts/a+b%2Fc@linuxadmin.dev/", {"password": GOOD})[0] == 201
     assert api.get("/accounts/a+b/c@linuxadmin.dev/")[1]["address"] == "a+b/c@linuxadmin.dev"
+
+
+def test_provisioning_costs_one_hash_per_new_password(api, monkeypatch):
+    hashed = []
+    encode = Argon2PasswordHasher.encode
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", lambda self, *args: hashed.append(1) or encode(self, *args))
+
+    api.put("/accounts/alice@linuxadmin.dev/", {"password": GOOD})
+    assert len(hashed) == 1
+    api.put("/accounts/alice@linuxadmin.dev/", {"display_name": "Alice"})
+    assert len(hashed) == 1, "without a password in it a request hashes nothing"
