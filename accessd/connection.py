@@ -12,9 +12,13 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from mailcore.log import get_logger
+
 READ_LIMIT_BYTES = 256 * 1024
 WRITE_LIMIT_BYTES = 512 * 1024
 HANDSHAKE_LIMIT_S = 30.0
+
+log = get_logger(__name__)
 
 Serve = Callable[["Connection"], Coroutine[Any, Any, None]]
 
@@ -78,6 +82,8 @@ class Connection(asyncio.Protocol):
     async def _run(self) -> None:
         try:
             await self._serve(self)
+        except Exception:
+            log.exception("session_crashed", client=self.peer)
         finally:
             self.close()
 

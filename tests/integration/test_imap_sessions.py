@@ -398,6 +398,20 @@ def test_without_the_database_commands_fail_for_now_and_work_again_later(imap: I
     assert all(answer.status == "OK" or b"NO [UNAVAILABLE]" in answer.tagged for answer in answers)
 
 
+def test_idle_survives_a_database_that_goes_away(imap: ImapServer) -> None:
+    address = imap.account()
+    reader, writer = selected(imap, address), imap.login(address)
+    idle(reader)
+    with psycopg.connect(imap.database_url, autocommit=True) as conn:
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'accessd'")
+
+    while writer.append(b"INBOX", MESSAGE).status != "OK":
+        pass
+
+    assert reader.read_line() == b"* 1 EXISTS\r\n"
+    assert done(reader).status == "OK"
+
+
 def test_too_much_nonsense_ends_the_connection(imap: ImapServer) -> None:
     client = imap.connect()
 

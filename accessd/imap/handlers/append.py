@@ -34,17 +34,20 @@ IN_MEMORY_BYTES = 1024 * 1024
 
 
 async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[Response, None]:
-    """The mailbox and the quota are checked before the client sends the message, and again when it is stored."""
+    """The mailbox and the quota are checked before the client sends the message, if it waits for that or if the
+    message is large, and in any case when it is stored.
+    """
     command, context = event.command, session.context
-    try:
-        mailbox_id = await context.offload(_check, session.owner, command)
-    except MailboxNotFound:
-        session.engine.refuse_literal()
-        yield TRY_CREATE
-        return
-    except Exception:
-        session.engine.refuse_literal()
-        raise
+    if event.synchronising or command.size > IN_MEMORY_BYTES:
+        try:
+            await context.offload(_check, session.owner, command)
+        except MailboxNotFound:
+            session.engine.refuse_literal()
+            yield TRY_CREATE
+            return
+        except Exception:
+            session.engine.refuse_literal()
+            raise
     if event.synchronising:
         yield response.continuation()
     session.engine.accept_literal()
@@ -54,7 +57,7 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[R
         if rejected is not None:
             yield Completion(rejected.status, rejected.code, rejected.text)
             return
-        appended = await context.offload(_append, session.storage, session.owner, command, message)
+        mailbox_id, appended = await context.offload(_append, session.storage, session.owner, command, message)
     except MailboxNotFound:
         yield TRY_CREATE
         return
@@ -66,10 +69,9 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[R
     yield Completion(code=b"APPENDUID " + response.uid_sets(appended.uidvalidity, [appended.uid]))
 
 
-def _check(conn: Connection, account: AccountRef, command: Append) -> int:
-    mailbox_id = get_mailbox(conn, account, command.mailbox).id
+def _check(conn: Connection, account: AccountRef, command: Append) -> None:
+    get_mailbox(conn, account, command.mailbox)
     quota.check(conn, account, command.size)
-    return mailbox_id
 
 
 async def _receive(session: ImapSession, message: Incoming) -> Rejected | None:
@@ -90,8 +92,11 @@ async def _receive(session: ImapSession, message: Incoming) -> Rejected | None:
                 raise AssertionError(f"unexpected {event}")
 
 
-def _append(conn: Connection, storage: Storage, account: AccountRef, command: Append, message: Incoming) -> AppendedUid:
-    return mailboxes.append(
+def _append(
+    conn: Connection, storage: Storage, account: AccountRef, command: Append, message: Incoming
+) -> tuple[int, AppendedUid]:
+    mailbox_id = get_mailbox(conn, account, command.mailbox).id
+    return mailbox_id, mailboxes.append(
         conn, storage, account, command.mailbox, message.content(), command.flags, command.internal_date
     )
 

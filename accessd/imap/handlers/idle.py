@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from accessd.imap import response
 from accessd.imap.command import Idle
@@ -13,6 +16,8 @@ from accessd.imap.response import Completion, Response
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
+RETRY_S = 1.0
+
 
 async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, None]:
     """An idling session is one waiting coroutine: no thread, no database connection, no timer of its own."""
@@ -20,9 +25,7 @@ async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, 
     with _watching(session):
         while (line := session.engine.next_line()) is None:
             if session.view is not None and session.changed:
-                told = await session.news(expunge=True)
-                if told:
-                    yield b"".join(told)
+                yield b"".join(await _news(session))
                 continue
             await session.connection.wait()
             data = session.connection.take()
@@ -32,6 +35,15 @@ async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, 
                 raise ConnectionResetError("end of connection")
     if line.upper() != b"DONE":
         yield Completion("BAD", text="Expected DONE")
+
+
+async def _news(session: ImapSession) -> list[bytes]:
+    """While the database is away there are none, and the client need not notice: it is asked again a little later."""
+    try:
+        return await session.news(expunge=True)
+    except psycopg.Error:
+        asyncio.get_running_loop().call_later(RETRY_S, session.notify)
+        return []
 
 
 @contextmanager
