@@ -36,6 +36,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON queue_message, queue_recipient TO mail_q
 
 -- What happened, and who runs.
 GRANT SELECT, INSERT ON trace_event TO mail_smtpd, mail_accessd, mail_queue;
+-- The worker also forgets, when a retention is set.
+GRANT UPDATE, DELETE ON trace_event TO mail_queue;
 -- Retention (mailadmin/trace/retention.py) runs in the scheduler and worker.
 GRANT DELETE ON trace_event, traffic_hour TO mail_queue;
 GRANT SELECT, INSERT, UPDATE ON traffic_hour TO mail_smtpd, mail_accessd, mail_queue;
