@@ -4,6 +4,7 @@ Each client knows only what the server told it: EXISTS and EXPUNGE keep its list
 numbers must fit that list, and at NOOP it must know exactly what the model knows.
 """
 
+import os
 import random
 import re
 import time
@@ -19,7 +20,7 @@ from tests.integration.imap_server import (  # noqa: F401
     imap_server,
 )
 
-SECONDS = 6.0
+SECONDS = float(os.environ.get("IMAP_RANDOM_SECONDS", "6"))
 FLAGS = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft", "one", "two"]
 FETCHED = re.compile(rb"\* (\d+) FETCH \((.*)\)\r\n\Z", re.DOTALL)
 
