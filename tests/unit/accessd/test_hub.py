@@ -92,6 +92,6 @@ def test_a_change_of_this_process_is_heard_here_at_once_but_not_by_its_author() 
 
         assert (author.heard, other.heard) == (0, 2)
         await asyncio.sleep(0.02)
-        assert redis.published == ["1,2"]
+        assert redis.published == ["1,2"], "both together"
 
     with_hub(scenario)
