@@ -9,9 +9,10 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import IntegrityError, OperationalError
+from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -83,7 +84,10 @@ def _translated(error: Exception) -> exceptions.APIException | None:
         case IntegrityError():
             # Two requests at once, or a row that others still refer to: the database said no first.
             return Conflict()
-        case OperationalError():
+        case DataError() | psycopg.DataError():
+            # PostgreSQL knows more limits than the validators: a time zone of 23:38, a year before Christ.
+            return exceptions.ValidationError("A value is out of range.")
+        case OperationalError() | psycopg.OperationalError():
             return Unavailable()
     return None
 

@@ -141,3 +141,12 @@ def test_status():
     ]
     assert status["queue"]["messages"] == status["queue"]["waiting"] == 1
     assert status["generation"] >= 1
+
+
+@pytest.mark.parametrize(
+    "moment", ["0255-05-23T15:17:50+23:38", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_moments_beyond_the_database_are_the_client_s_mistake(api, moment):
+    status, _ = api.get("/queue/", received_at_before=moment)
+
+    assert status in (200, 400)

@@ -87,3 +87,12 @@ def test_what_is_not_known(api):
     for path in ("/trace/NOSUCHMESSAGE/", "/trace/sessions/nothing/"):
         api.get(path)
         assert_problem(api.response, 404)
+
+
+@pytest.mark.parametrize(
+    "moment", ["0255-05-23T15:17:50+23:38", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_moments_beyond_the_database_are_the_client_s_mistake(api, moment):
+    status, _ = api.get("/trace/", since=moment)
+
+    assert status in (200, 400)
