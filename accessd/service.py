@@ -23,7 +23,7 @@ from accessd.connection import Connection, Serve
 from accessd.context import Context
 from accessd.file_watch import FileWatch
 from accessd.imap.session import ImapSession
-from accessd.listener import Listener, Tls
+from accessd.listener import Listener
 from accessd.notifications import Hub
 from accessd.pop3.session import Pop3Session
 from accessd.settings import Protocol, Settings
@@ -39,6 +39,7 @@ from mailcore.events.subscribe import mailbox_changes
 from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
 from mailcore.store.storage import Storage
+from mailcore.tls import Certificate
 
 FINISH_S = 5.0
 FILES_KEPT_FREE = 200
@@ -103,11 +104,11 @@ async def run(settings: Settings, number: int) -> None:
 
 
 async def _serve(settings: Settings, context: Context, number: int, most_files: int) -> None:
-    tls = Tls(settings.tls_cert, settings.tls_key)
+    certificate = Certificate(settings.tls_cert, settings.tls_key)
     listener = Listener(
         settings.addresses,
         settings.endpoints,
-        tls,
+        certificate,
         sessions_of(context),
         most_connections=most_files - FILES_KEPT_FREE,
     )
@@ -116,7 +117,7 @@ async def _serve(settings: Settings, context: Context, number: int, most_files: 
     loop = asyncio.get_running_loop()
     for number_of_signal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number_of_signal, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, tls.reload)
+    loop.add_signal_handler(signal.SIGHUP, certificate.reload)
     # What exists by now lives as long as the process: no collection has to look at it again.
     gc.collect()
     gc.freeze()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mailcore.sockets import parse_addresses
+
 Protocol = Literal["imap", "pop3"]
 
 
@@ -41,7 +43,7 @@ class Settings:
             database_url=environ.get("DATABASE_URL", ""),
             redis_url=environ.get("REDIS_URL", ""),
             mail_home=home,
-            addresses=_addresses(environ.get("LISTEN_ADDRESS") or "127.0.0.1"),
+            addresses=parse_addresses(environ.get("LISTEN_ADDRESS") or "127.0.0.1"),
             endpoints=_endpoints(environ),
             tls_cert=Path(environ.get("TLS_CERT") or home / "tls" / "cert.pem"),
             tls_key=Path(environ.get("TLS_KEY") or home / "tls" / "key.pem"),
@@ -70,7 +72,3 @@ _PORTS: tuple[tuple[str, str, Protocol, bool], ...] = (
 def _endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
     chosen = ((protocol, int(environ.get(name, default) or 0), tls) for name, default, protocol, tls in _PORTS)
     return tuple(Endpoint(protocol, port, tls) for protocol, port, tls in chosen if port)
-
-
-def _addresses(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

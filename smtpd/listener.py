@@ -1,89 +1,55 @@
-"""Listening sockets and certificates.
-
-Every process opens its own sockets with SO_REUSEPORT and the kernel spreads the connections. Sockets are made with
-IPPROTO_TCP: otherwise asyncio leaves Nagle's algorithm on, and each reply waits 40 ms for an acknowledgement.
-"""
+"""The ports of one SMTP process: which are opened, and what is said of them."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 from mailcore.log import get_logger
-
-BACKLOG = 1024
+from mailcore.sockets import listen, name_of, open_socket
+from mailcore.tls import Certificate
+from smtpd.client import SUBMISSIONS
+from smtpd.handler import Handler
+from smtpd.protocol import Entrance, SMTPProtocol
+from smtpd.settings import Settings
 
 log = get_logger(__name__)
 
 
-def open_socket(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError when the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in host or host == "*" else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            # "*" is every address of both families, "::" those of IPv6.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "*" else 1)
-        sock.bind(("::" if host == "*" else host, port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+class Listener:
+    """All ports of one process, and the connections that came in."""
 
+    def __init__(self, settings: Settings, certificate: Certificate, handler: Handler) -> None:
+        self._settings = settings
+        self._certificate = certificate
+        self._handler = handler
+        self._servers: list[asyncio.Server] = []
+        self.connections: set[SMTPProtocol] = set()
+        self.listening: tuple[str, ...] = ()
 
-def name_of(sock: socket.socket) -> str:
-    """address:port, as the process reports it."""
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    async def start(self) -> None:
+        """Open the ports. The one that begins with TLS stays closed without a certificate."""
+        names = []
+        for role, port in self._settings.ports.items():
+            if not port:
+                continue
+            if role == SUBMISSIONS and self._certificate.context() is None:
+                log.error("no_certificate", port=port)
+                continue
+            names += [await self._listen(role, host, port) for host in self._settings.listen_addresses]
+        self.listening = tuple(names)
 
+    async def _listen(self, role: str, host: str, port: int) -> str:
+        context = self._certificate.context() if role == SUBMISSIONS else None
+        offered = (lambda: None) if role == SUBMISSIONS else self._certificate.context
+        entrance = Entrance(self._handler, role, offered, self.connections)
+        sock = open_socket(host, port)
+        name = f"{role} {name_of(sock)}"
+        factory = partial(SMTPProtocol, entrance, asyncio.get_running_loop())
+        self._servers.append(await listen(sock, factory, context))
+        return name
 
-async def listen(
-    sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol], context: ssl.SSLContext | None = None
-) -> asyncio.Server:
-    """Accept connections; with a context the TLS handshake comes first."""
-    loop = asyncio.get_running_loop()
-    if context is None:
-        return await loop.create_server(factory, sock=sock, backlog=BACKLOG)
-    return await loop.create_server(factory, sock=sock, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=60.0)
-
-
-class Certificate:
-    """The server's certificate; `reload` takes a renewed one into use without a restart."""
-
-    def __init__(self, cert: Path, key: Path) -> None:
-        self._cert = cert
-        self._key = key
-        self._context: ssl.SSLContext | None = None
-        self.reload()
-
-    def context(self) -> ssl.SSLContext | None:
-        """The context for new handshakes, None while there is no usable certificate."""
-        return self._context
-
-    def reload(self) -> None:
-        """Read the files again. What cannot be read is logged, and the certificate before stays in use."""
-        try:
-            # Tried on a context of its own: half a renewal must not get into the one that is in use.
-            fresh = _context(self._cert, self._key)
-        except (OSError, ssl.SSLError) as error:
-            log.error("certificate_not_loaded", cert=str(self._cert), error=str(error))
-            return
-        if self._context is None:
-            self._context = fresh
-        else:
-            self._context.load_cert_chain(self._cert, self._key)
-
-
-def _context(cert: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.load_cert_chain(cert, key)
-    return context
+    def stop_accepting(self) -> None:
+        """Close the ports; connections go on."""
+        for server in self._servers:
+            server.close()

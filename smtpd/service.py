@@ -12,7 +12,6 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 import psycopg
 import uvloop
@@ -32,14 +31,13 @@ from mailcore.offload import Offload
 from mailcore.queue.spool import Spool
 from mailcore.routing.lists import FileLists
 from mailcore.store.storage import Storage
-from smtpd.client import SUBMISSIONS
+from mailcore.tls import Certificate
 from smtpd.deliver import Delivery
 from smtpd.group_commit import GroupCommit
 from smtpd.handler import Handler
 from smtpd.limits import ClientCounts
-from smtpd.listener import Certificate, listen, name_of, open_socket
+from smtpd.listener import Listener
 from smtpd.maildrop import Pickup
-from smtpd.protocol import Entrance, SMTPProtocol
 from smtpd.services import Services
 from smtpd.settings import Settings
 
@@ -60,10 +58,8 @@ class Service:
         self._recorder = Recorder(settings.database_url, settings.home / "log" / "maillog")
         self._redis = publish.connect_async(settings.redis_url)
         self._certificate = Certificate(settings.tls_cert, settings.tls_key)
-        self._protocols: set[SMTPProtocol] = set()
-        self._servers: list[asyncio.Server] = []
+        self._listener: Listener | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.listening: tuple[str, ...] = ()
 
     async def start(self) -> None:
         """Wait for the configuration, then accept mail."""
@@ -94,25 +90,16 @@ class Service:
             wake_queue=delivery.wake_queue,
         )
         handler = Handler(services)
-        await self._open_listeners(handler)
+        self._listener = Listener(settings, self._certificate, handler)
+        await self._listener.start()
         self._pickup = Pickup(services, handler, settings.home / "maildrop")
         self._tasks = [asyncio.create_task(self._pickup.run()), asyncio.create_task(self._report_for_ever())]
-        log.info("listening", addresses=",".join(self.listening), worker=settings.worker)
+        log.info("listening", addresses=" ".join(self.listening), worker=settings.worker)
 
-    async def _open_listeners(self, handler: Handler) -> None:
-        loop = asyncio.get_running_loop()
-        names = []
-        for role, port in self._settings.ports.items():
-            context = self._certificate.context() if role == SUBMISSIONS else None
-            if not port or (role == SUBMISSIONS and context is None):
-                continue
-            offered = (lambda: None) if role == SUBMISSIONS else self._certificate.context
-            entrance = Entrance(handler, role, offered, self._protocols)
-            for host in self._settings.listen_addresses:
-                sock = open_socket(host, port)
-                names.append(name_of(sock))
-                self._servers.append(await listen(sock, partial(SMTPProtocol, entrance, loop), context))
-        self.listening = tuple(names)
+    @property
+    def listening(self) -> tuple[str, ...]:
+        """Where it accepts connections; empty until it does."""
+        return self._listener.listening if self._listener is not None else ()
 
     def reload(self) -> None:
         """SIGHUP."""
@@ -137,11 +124,12 @@ class Service:
 
     async def stop(self) -> None:
         """In order: no new connections, sessions end, commits end, what was recorded is written."""
-        for server in self._servers:
-            server.close()
-        for protocol in list(self._protocols):
+        assert self._listener is not None
+        self._listener.stop_accepting()
+        connections = list(self._listener.connections)
+        for protocol in connections:
             protocol.stop()
-        sessions = [protocol.session_task for protocol in self._protocols if protocol.session_task is not None]
+        sessions = [protocol.session_task for protocol in connections if protocol.session_task is not None]
         if sessions:
             await asyncio.wait(sessions, timeout=STOP_WITHIN_S)
         await self._commit.drain()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailcore.sockets import parse_addresses
 from smtpd.client import MX, SUBMISSION, SUBMISSIONS
 
 
@@ -30,12 +31,11 @@ class Settings:
     def from_env(cls, environment: Mapping[str, str] = os.environ, *, worker: int = 1) -> Settings:
         """Read it. Raises KeyError without DATABASE_URL or REDIS_URL."""
         home = Path(environment.get("MAIL_HOME") or "var").absolute()
-        addresses = environment.get("LISTEN_ADDRESS") or "127.0.0.1"
         return cls(
             home=home,
             database_url=environment["DATABASE_URL"],
             redis_url=environment["REDIS_URL"],
-            listen_addresses=tuple(part.strip().strip("[]") for part in addresses.split(",") if part.strip()),
+            listen_addresses=parse_addresses(environment.get("LISTEN_ADDRESS") or "127.0.0.1"),
             ports={
                 MX: int(environment.get("SMTP_PORT", "2525") or 0),
                 SUBMISSION: int(environment.get("SUBMISSION_PORT", "2587") or 0),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailadmin.appliance.home import CODE, mail_home
+from mailcore.sockets import parse_addresses
 
 # Variable, default port, what it is for, which program listens there, and how a client may talk to it at once.
 PORTS = (
@@ -148,7 +149,7 @@ def _all_ports() -> dict[str, int]:
 
 
 def _addresses(text: str) -> tuple[str, ...]:
-    found = tuple(part.strip().strip("[]") for part in text.split(",") if part.strip())
+    found = parse_addresses(text)
     if not found:
         raise ConfigurationError("LISTEN_ADDRESS is empty")
     return found

@@ -226,7 +226,8 @@ def test_the_process_reports_itself(smtp):
     wait_until(lambda: [row[1] for row in smtp.execute(query)] == [generation], seconds=3)
     [(pid, _, listening)] = smtp.execute(query)
     assert pid == smtp.process.pid
-    assert f"127.0.0.1:{smtp.port}" in listening
+    ports = {"mx": smtp.port, "submission": smtp.submission_port, "submissions": smtp.submissions_port}
+    assert listening == [f"{name} 127.0.0.1:{port}" for name, port in ports.items()]
 
 
 def test_who_is_waiting_hears_of_it(smtp):
