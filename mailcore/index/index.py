@@ -6,7 +6,8 @@ usage row once at the end, so modseq rises once per transaction and counters cha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -57,18 +58,41 @@ class Ledger:
 
 def lock_mailboxes(conn: Connection, mailbox_ids: Collection[int]) -> list[Ledger]:
     """Lock mailbox rows, in the order of their ids so that nobody waits in a circle; answers in the order asked.
-    Raises MailboxNotFound if one is gone.
+    Raises MailboxNotFound if one is gone, MailboxInUse.
     """
-    conn.execute(statements.LIMIT_WAIT)
-    try:
+    with _limited_wait(), conn.pipeline():
+        conn.execute(statements.LIMIT_WAIT)
         rows = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": list(mailbox_ids)}).fetchall()
-    except psycopg.errors.LockNotAvailable:
-        raise MailboxInUse("the mailbox is being converted or rebuilt") from None
     found = {row[0]: Ledger(MailboxRecord._make(row)) for row in rows}
     try:
         return [found[mailbox_id] for mailbox_id in mailbox_ids]
     except KeyError:
         raise MailboxNotFound("the mailbox was deleted") from None
+
+
+def lock_for_flags(conn: Connection, mailbox_id: int, uids: Sequence[int]) -> tuple[Ledger, list[MessageRow]]:
+    """Lock a mailbox and read messages of it in one step, for a change of flags: COMMIT will not wait for the disk.
+    Flags survive the death of any process, in the store if not in the index; the last ones may go with the power.
+    """
+    with _limited_wait(), conn.pipeline():
+        conn.execute(statements.LIMIT_WAIT)
+        conn.execute(statements.QUICK_COMMIT)
+        locked = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": [mailbox_id]})
+        # Its own statement, so it sees what was committed before the lock was given.
+        found = conn.execute(statements.MESSAGE_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
+        record = locked.fetchone()
+        rows = found.fetchall()
+    if record is None:
+        raise MailboxNotFound("the mailbox was deleted")
+    return Ledger(MailboxRecord._make(record)), list(map(MessageRow._make, rows))
+
+
+@contextmanager
+def _limited_wait() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable:
+        raise MailboxInUse("the mailbox is being converted or rebuilt") from None
 
 
 def write_ledgers(conn: Connection, ledgers: Collection[Ledger]) -> None:

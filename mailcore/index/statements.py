@@ -22,6 +22,7 @@ ORDER BY id FOR NO KEY UPDATE
 """
 # Only the conversion of an account holds locks for longer than a moment; nobody waits for that.
 LIMIT_WAIT = "SET LOCAL lock_timeout = '5s'"
+QUICK_COMMIT = "SET LOCAL synchronous_commit = off"
 # One at a time changes the list of mailboxes of an account.
 LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(7310000000000000 + %(account_id)s::bigint)"
 

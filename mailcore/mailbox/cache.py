@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 
-from mailcore.errors import MessageGone
 from mailcore.index import statements
 from mailcore.index.index import message_rows
-from mailcore.index.records import CachedRow, MessageRow
+from mailcore.index.records import CachedRow
+from mailcore.mailbox.reading import read_messages
 from mailcore.message.summary import Summary, summarise
 from mailcore.store.base import MessageStore
 
@@ -54,18 +54,8 @@ def _summaries(
     mailbox = conn.execute(statements.MAILBOX_BY_ID, {"mailbox_id": mailbox_id}).fetchone()
     if mailbox is None:
         return
-    for row in message_rows(conn, mailbox_id, uids):
-        data = _read(store, mailbox[2], row)
-        if data is not None:
-            yield row.uid, summarise(data)
-
-
-def _read(store: MessageStore, name: str, row: MessageRow) -> bytes | None:
-    try:
-        with store.open(name, row.store_key, row.as_flags()) as message:
-            return message.read()
-    except MessageGone:
-        return None
+    for row, data in read_messages(store, mailbox[2], message_rows(conn, mailbox_id, uids)):
+        yield row.uid, summarise(data)
 
 
 def _write_back(conn: Connection, mailbox_id: int, summaries: dict[int, Summary]) -> None:

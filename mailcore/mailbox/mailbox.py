@@ -28,6 +28,7 @@ from mailcore.index.index import (
     flag_rows,
     insert_copies,
     insert_messages,
+    lock_for_flags,
     lock_mailboxes,
     message_rows,
     update_flags,
@@ -166,7 +167,7 @@ def append(
         [ledger] = lock_mailboxes(conn, [mailbox.id])
         store = storage.store(account)
         placed = store.append(ledger.record.name, content, flags, at)
-        with _taken_back(store, ledger.record.name, [placed], flags):
+        with _taken_back(store, ledger.record.name, [placed], flags), conn.pipeline():
             [uid] = insert_messages(conn, [(ledger, NewMessage(placed.key, placed.size, at, flags))])
             write_ledgers(conn, [ledger])
     return AppendedUid(ledger.record.uidvalidity, uid)
@@ -183,18 +184,24 @@ def set_flags(
 ) -> FlagResult:
     """STORE: returns the rows of all messages addressed that still exist, except those spared by UNCHANGEDSINCE."""
     with conn.transaction():
-        [ledger] = lock_mailboxes(conn, [mailbox.id])
-        found = message_rows(conn, mailbox.id, uids)
-        spared = [r.uid for r in found if unchanged_since is not None and r.modseq > unchanged_since]
-        addressed = [row for row in found if row.uid not in set(spared)] if spared else found
-        wanted = [(row, change.apply(row.flags, row.keywords)) for row in addressed]
+        ledger, found = lock_for_flags(conn, mailbox.id, uids)
+        spared = {r.uid for r in found if unchanged_since is not None and r.modseq > unchanged_since}
+        wanted = [(row, change.apply(row.flags, row.keywords)) for row in found if row.uid not in spared]
         changed = [(row, after) for row, after in wanted if after != row.as_flags()]
         if changed:
             mirror = [(row.store_key, row.as_flags(), after) for row, after in changed]
             storage.store(account).set_flags(ledger.record.name, mirror)
-            update_flags(conn, ledger, changed)
-            write_ledgers(conn, [ledger])
-        return FlagResult(flag_rows(conn, mailbox.id, [row.uid for row in addressed]), spared)
+            with conn.pipeline():
+                update_flags(conn, ledger, changed)
+                write_ledgers(conn, [ledger])
+    return FlagResult([_flag_row(row, after, ledger.modseq) for row, after in wanted], sorted(spared))
+
+
+def _flag_row(row: MessageRow, after: Flags, modseq: int) -> FlagRow:
+    is_changed = after != row.as_flags()
+    return FlagRow(
+        row.uid, modseq if is_changed else row.modseq, after.bits, sorted(after.keywords), row.size, row.internal_date
+    )
 
 
 def expunge(

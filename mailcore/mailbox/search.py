@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg
 
-from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
 from mailcore.index.index import flag_rows, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text
+from mailcore.mailbox.reading import read_messages
 from mailcore.mailbox.search_keys import (
     Age,
     All,
@@ -40,7 +40,6 @@ from mailcore.mailbox.search_keys import (
     UidSet,
 )
 from mailcore.message.headers import headers_of
-from mailcore.store.base import StoredMessage
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
@@ -49,8 +48,8 @@ Ranges = Sequence[tuple[int | None, int | None]]
 # What a key costs per message: nothing, a row, a cached ENVELOPE, the begin of a file, a whole file.
 _NOTHING, _ROW, _CACHED, _HEADER, _WHOLE = range(5)
 _BLOCK = 500
-_HEADER_BLOCK = 32768
-_MAX_HEADER = 1 << 20
+# What comes later than this in a header is not searched.
+_MAX_HEADER = 1 << 17
 
 
 def search(
@@ -135,13 +134,15 @@ class _Search:
                 return self._by_envelope(lambda text: search_text.envelope_contains(text, field, wanted), among)
             case Header(name, value):
                 wanted = search_text.fold(value)
-                return self._by_file(lambda file: _header_contains(file, name, wanted), among)
+                return self._by_file(
+                    lambda data: search_text.header_contains(headers_of(data), name, wanted), among, at_most=_MAX_HEADER
+                )
             case Body(value):
                 wanted = search_text.fold(value)
-                return self._by_file(lambda file: search_text.body_contains(file.read(), wanted), among)
+                return self._by_file(lambda data: search_text.body_contains(data, wanted), among)
             case Text(value):
                 wanted = search_text.fold(value)
-                return self._by_file(lambda file: search_text.text_contains(file.read(), wanted), among)
+                return self._by_file(lambda data: search_text.text_contains(data, wanted), among)
             case _:
                 raise AssertionError(key)
 
@@ -153,22 +154,15 @@ class _Search:
             self._envelopes.update((row.uid, row.envelope) for row in rows)
         return {uid for uid in among if uid in self._envelopes and test(self._envelopes[uid])}
 
-    def _by_file(self, test: Callable[[StoredMessage], bool], among: set[int]) -> set[int]:
-        found = set()
-        for uid, message in self._open_all(sorted(among)):
-            with message:
-                if test(message):
-                    found.add(uid)
-        return found
-
-    def _open_all(self, uids: Sequence[int]) -> Iterator[tuple[int, StoredMessage]]:
+    def _by_file(self, test: Callable[[bytes], bool], among: set[int], *, at_most: int | None = None) -> set[int]:
         store = self._storage.store(self._account)
+        found, uids = set(), sorted(among)
         for start in range(0, len(uids), _BLOCK):
-            for row in message_rows(self._conn, self._mailbox.id, uids[start : start + _BLOCK]):
-                try:
-                    yield row.uid, store.open(self._mailbox.name, row.store_key, row.as_flags())
-                except MessageGone:
-                    continue
+            rows = message_rows(self._conn, self._mailbox.id, uids[start : start + _BLOCK])
+            for row, data in read_messages(store, self._mailbox.name, rows, at_most=at_most):
+                if test(data):
+                    found.add(row.uid)
+        return found
 
     def _in_sequence(self, among: set[int], ranges: Ranges) -> set[int]:
         last, found = len(self._view), set[int]()
@@ -227,15 +221,6 @@ def _compare(found: date | None, comparison: Comparison, day: date) -> bool:
             return found == day
         case Comparison.SINCE:
             return found >= day
-
-
-def _header_contains(message: StoredMessage, name: str, wanted: str) -> bool:
-    data = b""
-    for block in message.chunks(_HEADER_BLOCK):
-        data += block
-        if b"\r\n\r\n" in data or len(data) > _MAX_HEADER:
-            break
-    return search_text.header_contains(headers_of(data), name, wanted)
 
 
 def _resolved(ranges: Ranges, last: int) -> Iterable[tuple[int, int]]:

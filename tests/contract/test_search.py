@@ -225,10 +225,15 @@ def test_size(owner, is_larger, expected):
 
 
 def test_files_are_opened_only_for_what_is_left(owner, monkeypatch):
-    opened = []
+    opened: list[str] = []
     store = type(owner.storage.store(owner.account))
-    real = store.open
-    monkeypatch.setattr(store, "open", lambda self, *args: opened.append(args[1]) or real(self, *args))
+    real = store.read_each
+
+    def noting(self, mailbox, messages, **limits):
+        opened.extend(key for key, _ in messages)
+        return real(self, mailbox, messages, **limits)
+
+    monkeypatch.setattr(store, "read_each", noting)
 
     assert found(owner, And((Body("inner"), FlagKey(FLAGGED), Not(Body("nothing of it"))))) == [2]
 

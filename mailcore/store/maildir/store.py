@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -143,8 +144,6 @@ class MaildirStore:
                 locator.name_keywords(wanted)
             for key, before, after in changes:
                 self._rename_for_flags(locator, folder, key, before, after)
-            # Names that came back after a crash would be taken for a change by another program.
-            files.sync_directories([os.path.join(folder, "cur"), os.path.join(folder, "new")])
 
     def remove(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> None:
         locator = Locator(self.folder(mailbox))
@@ -202,15 +201,18 @@ class MaildirStore:
         os.unlink(locator.find(key))
 
     def _rename_for_flags(self, locator: Locator, folder: str, key: StoreKey, before: Flags, after: Flags) -> None:
-        try:
-            path = self._locate(locator, key, before)
-            other = filename.other_letters(filename.split(os.path.basename(path))[1], locator.keywords)
-            target = os.path.join(folder, "cur", filename.join(key, locator.letters(after, other)))
-            if path != target:
+        target = os.path.join(folder, "cur", filename.join(key, locator.letters(after)))
+        for path in locator.candidates(key, before):
+            if path == target and os.path.exists(path):
+                return
+            with suppress(FileNotFoundError):
                 os.rename(path, target)
-        except (FileNotFoundError, MessageGone):
-            # Another program removed or renamed it just now; the next scan tells.
-            return
+                return
+        # Another program renamed it, or removed it just now; the next scan tells.
+        with suppress(FileNotFoundError, MessageGone):
+            path = locator.find(key)
+            other = filename.other_letters(filename.split(os.path.basename(path))[1], locator.keywords)
+            os.rename(path, os.path.join(folder, "cur", filename.join(key, locator.letters(after, other))))
 
     def _transfer(self, mailbox: str, messages: Sequence[StoredAt], target: str, *, leave: bool) -> list[Placed | None]:
         source, folder = Locator(self.folder(mailbox)), self.folder(target)

@@ -265,7 +265,6 @@ class MboxStore:
             return False
         for (offset, _), block in blocks:
             os.pwrite(fd, block, offset)
-        os.fsync(fd)
         return True
 
     def _open_or_none(self, mailbox: str, key: StoreKey) -> StoredMessage | None:
