@@ -47,5 +47,6 @@ urlpatterns = [
     re_path(r"^schema/?$", documents.OpenApiView.as_view(), name="schema"),
     re_path(r"^docs/?$", documents.SwaggerView.as_view(), name="docs"),
     path("", documents.IndexView.as_view(), name="index"),
-    re_path(r"^(?P<path>.*)$", not_found),
+    # Not ".": an address may contain a line break.
+    re_path(r"^(?P<path>[\s\S]*)$", not_found),
 ]

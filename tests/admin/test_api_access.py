@@ -217,6 +217,7 @@ def test_a_browser_gets_pages(staff):
     ("method", "path", "status"),
     [
         ("GET", "/nothing/", 404),
+        ("GET", "/trace/%0A/", 404),
         ("POST", "/domains/example.org/extra/", 404),
         ("GET", "/domains/nowhere.example/", 404),
         ("GET", "/accounts/nobody@nowhere.example/", 404),
