@@ -78,6 +78,18 @@ def stage(folder: str, content: Content, hostname: str, *, size: int | None = No
     return staged
 
 
+def stage_copy(folder: str, content: Content, hostname: str, *, size: int | None = None) -> Staged:
+    """Like `stage`, but always a file of our own."""
+    if isinstance(content, bytes):
+        return stage(folder, content, hostname, size=size)
+    path = os.path.join(folder, "tmp", new_maildir_name(hostname))
+    os.close(_create(folder, path))
+    os.unlink(path)
+    files.copy_durably(str(content), path)
+    wire = wire_size_of_file(path) if size is None else size
+    return Staged(path, os.stat(path).st_size, wire, True, -1)
+
+
 def place(staged: Staged, folder: str, hostname: str, *, letters: str | None = None, is_last: bool = False) -> str:
     """A name for the message in new/ (or in cur/, with these flag letters). Returns its path.
 
@@ -121,15 +133,7 @@ def _stage_file(folder: str, source: str, hostname: str, size: int | None) -> St
         files.start_writeback(fd)
         return staged
     staged.close()
-    return _stage_copy(folder, source, hostname, size)
-
-
-def _stage_copy(folder: str, source: str, hostname: str, size: int) -> Staged:
-    path = os.path.join(folder, "tmp", new_maildir_name(hostname))
-    os.close(_create(folder, path))
-    os.unlink(path)
-    files.copy_durably(source, path)
-    return Staged(path, os.stat(path).st_size, size, True, -1)
+    return stage_copy(folder, Path(source), hostname, size=size)
 
 
 def _create(folder: str, path: str) -> int:

@@ -100,11 +100,12 @@ class MaildirStore:
     ) -> Placed:
         folder = self.folder(mailbox)
         with files.disk_errors():
-            staged = deliver.stage(folder, content, self._hostname)
+            if internal_date is None:
+                staged = deliver.stage(folder, content, self._hostname)
+            else:
+                # The time belongs to this copy alone, so it cannot be a link to the caller's file.
+                staged = deliver.stage_copy(folder, content, self._hostname)
             try:
-                if internal_date is not None and not staged.is_ours:
-                    # The time belongs to this copy alone, so it cannot be a link to the caller's file.
-                    staged = deliver.stage(folder, Path(staged.path).read_bytes(), self._hostname)
                 if internal_date is not None:
                     os.utime(staged.path, (time.time(), internal_date.timestamp()))
                 if self._durable:

@@ -1,7 +1,9 @@
 """Maildir beside other Maildir programs: names they give, files they move, add and remove."""
 
+import errno
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,33 @@ def test_messages_of_one_moment_are_in_the_order_of_their_names(store, folder):
     found = [message.key for message in store.describe("INBOX", store.scan("INBOX").messages)]
 
     assert found == ["16.x", "17.M99P1Q10Rab.h", "17.M100P1Q9Rab.h", "17.M100P1Q10Rab.h", "other²"]
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EMLINK])
+def test_where_a_link_cannot_be_made_there_is_a_copy(store, folder, tmp_path, monkeypatch, number):
+    source = tmp_path / "incoming"
+    source.write_bytes(MESSAGE)
+    real = os.link
+
+    def no_link(old, new):
+        if old == str(source):
+            raise OSError(number, os.strerror(number))
+        real(old, new)
+
+    monkeypatch.setattr(os, "link", no_link)
+
+    placed = store.append("INBOX", source)
+
+    assert (folder / "new" / placed.key).read_bytes() == MESSAGE
+    assert names(folder, "tmp") == []
+
+
+def test_an_appended_file_is_copied_so_that_its_date_is_its_own(store, folder, tmp_path):
+    source = tmp_path / "incoming"
+    source.write_bytes(MESSAGE)
+    before = source.stat().st_mtime
+
+    placed = store.append("INBOX", source, internal_date=datetime(2020, 1, 1, tzinfo=UTC))
+
+    assert source.stat().st_mtime == before
+    assert (folder / "new" / placed.key).stat().st_mtime == datetime(2020, 1, 1, tzinfo=UTC).timestamp()
