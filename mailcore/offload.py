@@ -38,7 +38,12 @@ class Offload:
 
     def _with_connection(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self._pool.connection() as conn:
-            return fn(conn, *args, **kwargs)
+            try:
+                return fn(conn, *args, **kwargs)
+            finally:
+                if conn.broken:
+                    # The server went away: the idle connections are as dead as this one. One error is enough.
+                    self._pool.check()
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

@@ -38,6 +38,7 @@ class Authenticator:
         self._known: OrderedDict[bytes, float] = OrderedDict()
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._hashes = asyncio.Semaphore(hashes)  # a hash is a core's work: no more at once than there are cores
+        self._running: dict[bytes, asyncio.Task[bool]] = {}
 
     def forget(self) -> None:
         """Drop remembered successes: the configuration has changed."""
@@ -67,10 +68,20 @@ class Authenticator:
     async def _matches(self, account: AccountRecord | None, password: str) -> bool:
         if len(password.encode()) > MAX_PASSWORD_BYTES:
             return False
-        stored = account.password if account is not None else DUMMY
+        if account is None:
+            await self._hash(password, DUMMY)  # so that the answer takes as long as for an account that exists
+            return False
+        # A client that opens several connections at once costs one hash.
+        digest = self._digest(account, password)
+        task = self._running.get(digest)
+        if task is None:
+            task = self._running[digest] = asyncio.create_task(self._hash(password, account.password))
+            task.add_done_callback(lambda _: self._running.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _hash(self, password: str, stored: str) -> bool:
         async with self._hashes:
-            matches = await self._offload.plain(check_password, password, stored)
-        return matches and account is not None
+            return await self._offload.plain(check_password, password, stored)
 
     def _allowed(self, account: AccountRecord, protocol: str) -> AccountRecord:
         if not account.allows(protocol):

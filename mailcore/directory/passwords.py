@@ -8,7 +8,8 @@ import hmac
 
 import argon2
 
-_ARGON2 = argon2.PasswordHasher()
+# As mailadmin.hashers; a stored hash brings its own parameters.
+_ARGON2 = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 # Checked when the account does not exist, so that the answer takes as long as for one that does.
 DUMMY = "argon2" + _ARGON2.hash("not the password of anybody")
 

@@ -165,7 +165,7 @@ def versions() -> str:
     import aiosmtpd
     import django
 
-    postfix = subprocess.run(["postconf", "-h", "mail_version"], capture_output=True, text=True).stdout.strip()
+    postfix = subprocess.run(["postconf", "-d", "-h", "mail_version"], capture_output=True, text=True).stdout.strip()
     dovecot = subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout.split(" ")[0]
     return (
         f"Python {platform.python_version()}, Django {django.__version__}, aiosmtpd {aiosmtpd.__version__}; "

@@ -106,3 +106,12 @@ def test_guessing_is_throttled_by_client_and_not_by_account(door, clock):
 
     clock.advance(WINDOW_S + REMEMBER_S + 1)
     assert check(door, "alice@example.org", "secret", ip="198.51.100.9") == "alice@example.org"
+
+
+def test_equal_logins_at_once_cost_one_hash(door, offload):
+    async def several() -> list[str]:
+        checks = [door.check("alice@example.org", "secret", protocol="imap", client_ip="192.0.2.1") for _ in range(20)]
+        return [account.address for account in await asyncio.gather(*checks)]
+
+    assert asyncio.run(several()) == ["alice@example.org"] * 20
+    assert offload.calls == 1
