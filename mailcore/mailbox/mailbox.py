@@ -186,22 +186,28 @@ def set_flags(
     with conn.transaction():
         ledger, found = lock_for_flags(conn, mailbox.id, uids)
         spared = {r.uid for r in found if unchanged_since is not None and r.modseq > unchanged_since}
-        wanted = [(row, change.apply(row.flags, row.keywords)) for row in found if row.uid not in spared]
-        changed = [(row, after) for row, after in wanted if after != row.as_flags()]
+        wanted = [
+            (row, row.as_flags(), change.apply(row.flags, row.keywords)) for row in found if row.uid not in spared
+        ]
+        changed = [(row, before, after) for row, before, after in wanted if after != before]
         if changed:
-            mirror = [(row.store_key, row.as_flags(), after) for row, after in changed]
+            mirror = [(row.store_key, before, after) for row, before, after in changed]
             storage.store(account).set_flags(ledger.record.name, mirror)
             with conn.pipeline():
-                update_flags(conn, ledger, changed)
+                update_flags(conn, ledger, [(row, after) for row, _, after in changed])
                 write_ledgers(conn, [ledger])
-    return FlagResult([_flag_row(row, after, ledger.modseq) for row, after in wanted], sorted(spared))
-
-
-def _flag_row(row: MessageRow, after: Flags, modseq: int) -> FlagRow:
-    is_changed = after != row.as_flags()
-    return FlagRow(
-        row.uid, modseq if is_changed else row.modseq, after.bits, sorted(after.keywords), row.size, row.internal_date
-    )
+    shown = [
+        FlagRow(
+            row.uid,
+            row.modseq if after == before else ledger.modseq,
+            after.bits,
+            sorted(after.keywords),
+            row.size,
+            row.internal_date,
+        )
+        for row, before, after in wanted
+    ]
+    return FlagResult(shown, sorted(spared))
 
 
 def expunge(

@@ -73,6 +73,8 @@ class Locator:
         self._folder = folder
         self._keywords: list[str] | None = None
         self._listed: dict[str, str] | None = None
+        # A command addresses thousands of messages with a handful of different flags.
+        self._suffixes: dict[Flags, str] = {}
 
     @property
     def keywords(self) -> list[str]:
@@ -84,16 +86,23 @@ class Locator:
     def name_keywords(self, wanted: frozenset[str]) -> None:
         """See that `wanted` have letters, as far as there are any."""
         self._keywords = keywords.add(self._folder, self.keywords, wanted)
+        self._suffixes.clear()
 
     def letters(self, flags: Flags, other: str = "") -> str:
         """The flag letters for `flags`."""
         return filename.letters_of(flags, self.keywords if flags.keywords else (), other)
 
+    def in_cur(self, key: str, flags: Flags) -> str:
+        """The path of a message with these flags."""
+        suffix = self._suffixes.get(flags)
+        if suffix is None:
+            suffix = self._suffixes[flags] = filename.join("", self.letters(flags))
+        return f"{self._folder}/cur/{key}{suffix}"
+
     def candidates(self, key: str, flags: Flags) -> list[str]:
         """Where the message is if nobody else touched it."""
-        in_cur = os.path.join(self._folder, "cur", filename.join(key, self.letters(flags)))
-        in_new = os.path.join(self._folder, "new", key)
-        return [in_cur] if flags else [in_cur, in_new]
+        in_cur = self.in_cur(key, flags)
+        return [in_cur] if flags else [in_cur, f"{self._folder}/new/{key}"]
 
     def find(self, key: str) -> str:
         """Look everywhere. Raises MessageGone."""

@@ -202,7 +202,7 @@ class MaildirStore:
         os.unlink(locator.find(key))
 
     def _rename_for_flags(self, locator: Locator, folder: str, key: StoreKey, before: Flags, after: Flags) -> None:
-        target = os.path.join(folder, "cur", filename.join(key, locator.letters(after)))
+        target = locator.in_cur(key, after)
         for path in locator.candidates(key, before):
             if path == target and os.path.exists(path):
                 return
@@ -235,7 +235,7 @@ class MaildirStore:
             path = self._locate(source, key, flags)
             found = _describe(key, path)
             unique = filename.with_sizes(new_maildir_name(self._hostname), os.stat(path).st_size, found.size)
-            target = os.path.join(folder, "cur", filename.join(unique, names.letters(flags)))
+            target = names.in_cur(unique, flags)
             if leave:
                 files.link_or_copy(path, target)
             else:
