@@ -32,7 +32,7 @@ unit: $(VENV)/.installed-dev
 	$(PYTEST) tests/unit tests/contract
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check . bin/sendmail bin/mailkeep
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

@@ -39,31 +39,33 @@ def _django_address(url: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_test_environment: None, django_db_blocker: Any, servers: Servers
-) -> Iterator[None]:
+def django_db_setup(django_test_environment: None, django_db_blocker: Any, servers: Servers) -> Iterator[None]:
     """pytest-django's database for the `db` fixture: a clone of the template instead of a run of all migrations."""
     url = servers.create_database()
     with django_db_blocker.unblock():
-        _connect_django_to(url)
+        before = connect_django_to(_django_address(url))
     yield
     with django_db_blocker.unblock():
-        _connect_django_to(servers.planned_database_url)
+        connect_django_to(before)
     servers.drop_database(url)
 
 
 @pytest.fixture
-def django_database(database_url: str, django_db_blocker: Any, servers: Servers) -> Iterator[str]:
+def django_database(database_url: str, django_db_blocker: Any) -> Iterator[str]:
     """Django's ORM on this test's own database, committing: for tests that share it with other processes."""
     with django_db_blocker.unblock():
-        _connect_django_to(database_url)
+        before = connect_django_to(_django_address(database_url))
         yield database_url
-        _connect_django_to(servers.planned_database_url)
+        # Back to where it was, which is another database once a test of this session has used `db`.
+        connect_django_to(before)
 
 
-def _connect_django_to(url: str) -> None:
+def connect_django_to(address: dict[str, Any]) -> dict[str, Any]:
+    """Point Django's connection at another database. Returns where it was."""
     from django.db import connections
 
     connection = connections["default"]
+    before = {key: connection.settings_dict[key] for key in address}
     connection.close()
-    connection.settings_dict.update(_django_address(url))
+    connection.settings_dict.update(address)
+    return before

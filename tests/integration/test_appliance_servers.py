@@ -1,9 +1,14 @@
 """The embedded servers as tests use them: databases are separate, migrated, and Valkey starts empty."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 import redis
 from django.contrib.auth import get_user_model
+from django.db import connections
+
+from mailadmin.directory.models import Domain
 
 
 def test_each_database_is_migrated_and_separate(servers):
@@ -36,3 +41,19 @@ def test_servers_ask_for_a_password(servers):
 @pytest.mark.django_db
 def test_django_uses_the_cloned_database():
     assert get_user_model().objects.count() == 0
+
+
+@pytest.fixture
+def shared_before_and_after(django_db_setup) -> Iterator[str]:
+    """The name of the database that tests share; it has to be the same again when everything else is torn down."""
+    name = connections["default"].settings_dict["NAME"]
+    yield name
+    assert connections["default"].settings_dict["NAME"] == name
+
+
+def test_a_database_of_ones_own_gives_the_shared_one_back(shared_before_and_after, django_database):
+    Domain.objects.create(name="own.test", kind="local")
+
+    assert not django_database.endswith(shared_before_and_after)
+    with psycopg.connect(django_database) as connection:
+        assert connection.execute("SELECT count(*) FROM domain").fetchone() == (1,)
