@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,8 +10,10 @@ from functools import lru_cache
 from mailcore.config.snapshot import Snapshot, plain_address
 from mailcore.directory.lookups import AccountRecord
 from mailcore.ids import new_session_id
+from mailcore.maillog.event import Event
 from mailcore.message.trace import TlsUsed
 from mailcore.policy.context import ClientContext
+from smtpd.client_name import UNKNOWN
 
 MX, SUBMISSION, SUBMISSIONS = "mx", "submission", "submissions"
 PICKUP = "pickup"  # no connection: left in the maildrop by a local user
@@ -18,16 +21,21 @@ PICKUP = "pickup"  # no connection: left in the maildrop by a local user
 
 @dataclass(slots=True)
 class Client:
-    """One connection's client. `extended` after EHLO; `tls` and `account` once there are any."""
+    """One connection's client. `extended` after EHLO; `tls` and `account` once there are any.
+
+    While `naming` runs, the name is not known yet and what happens waits in `unrecorded`.
+    """
 
     address: str
     listener: str
-    name: str = "unknown"
+    name: str = UNKNOWN
     helo: str = ""
     extended: bool = False
     tls: TlsUsed | None = None
     account: AccountRecord | None = None
     session_id: str = field(default_factory=new_session_id)
+    naming: asyncio.Task[str] | None = None
+    unrecorded: list[Event] = field(default_factory=list)
 
     def context(self, snapshot: Snapshot) -> ClientContext:
         """What policy may know."""
@@ -53,17 +61,15 @@ class Client:
 def client_of(peername: object, listener: str) -> Client:
     """The client behind a socket's peer name; an IPv4 client of an IPv6 socket is shown as IPv4."""
     host = str(peername[0]) if isinstance(peername, tuple) and peername else ""
-    address, name = _address_and_name(host)
-    return Client(address, listener, name)
+    return Client(_address(host), listener)
 
 
 @lru_cache(maxsize=4096)
-def _address_and_name(host: str) -> tuple[str, str]:
+def _address(host: str) -> str:
     try:
-        address = plain_address(host)
+        return str(plain_address(host))
     except ValueError:
-        return "unknown", "unknown"
-    return str(address), "localhost" if address.is_loopback else "unknown"
+        return "unknown"
 
 
 def tls_of(ssl_object: ssl.SSLObject | None) -> TlsUsed | None:

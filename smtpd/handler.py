@@ -5,6 +5,9 @@ One per listener, shared by its connections; what a connection has is in its Cli
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 from mailcore.config.snapshot import Snapshot, plaintext_allowed
 from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
 from mailcore.log import get_logger
@@ -39,14 +42,8 @@ class Handler:
     def connected(self, client: Client) -> Reply:
         """The greeting, or why there is none."""
         snapshot = self.snapshot
-        self.services.recorder.record(
-            ev.Connected(
-                session_id=client.session_id,
-                client_address=client.address,
-                client_name=client.name,
-                listener=client.listener,
-            )
-        )
+        self._name(client)
+        self._record(client, happenings.connected(client))
         count = self.services.counts.opened(client.address)
         decision = decide(rules.CONNECT, ConnectContext(snapshot, client.context(snapshot), count))
         if decision is None:
@@ -56,14 +53,36 @@ class Handler:
     def disconnected(self, client: Client) -> None:
         """The connection is over."""
         self.services.counts.closed(client.address)
-        self.services.recorder.record(
-            ev.Disconnected(session_id=client.session_id, client_address=client.address, client_name=client.name)
-        )
+        self._record(client, happenings.disconnected(client))
 
     def refused(self, client: Client, stage: str, decision: Decision) -> Reply:
         """Record a refusal that no transaction knows of."""
-        self.services.recorder.record(happenings.refused(client, stage, decision))
+        self._record(client, happenings.refused(client, stage, decision))
         return decision.reply
+
+    def _name(self, client: Client) -> None:
+        """Known at once, or on its way: the greeting does not wait for it."""
+        name = self.services.names.known(client.address)
+        if name is not None:
+            client.name = name
+            return
+        client.naming = self.services.names.find(client.address)
+        client.naming.add_done_callback(partial(self._named, client))
+
+    def _named(self, client: Client, naming: asyncio.Task[str]) -> None:
+        client.naming = None
+        if not naming.cancelled():
+            client.name = naming.result()
+        for event in client.unrecorded:
+            self.services.recorder.record(happenings.named(event, client.name))
+        client.unrecorded.clear()
+
+    def _record(self, client: Client, event: ev.Event) -> None:
+        """With the client's name: what happens before it is known is written when it is, in order."""
+        if client.naming is None:
+            self.services.recorder.record(event)
+        else:
+            client.unrecorded.append(event)
 
     def capabilities(self, client: Client, *, offers_tls: bool) -> Reply:
         """The answer to EHLO."""
@@ -82,7 +101,9 @@ class Handler:
         return plaintext_allowed(self.snapshot, client.address, tls=client.tls is not None)
 
     async def mail(self, client: Client, command: MailCommand) -> tuple[Reply, Transaction | None]:
-        """A new transaction, if the reply is positive."""
+        """A new transaction, if the reply is positive. From here on the client's name is needed."""
+        if client.naming is not None:
+            await asyncio.wait({client.naming})
         transaction = Transaction(self.services, self._lookup, client)
         try:
             reply = await transaction.mail(command)
@@ -112,32 +133,15 @@ class Handler:
 
     async def authenticate(self, client: Client, credentials: Credentials, mechanism: str) -> Reply:
         """Is it who it says? Sets the client's account if so."""
-        record = self.services.recorder.record
         try:
             client.account = await self.services.authenticator.check(
                 credentials.login, credentials.password, protocol="smtp", client_ip=client.address
             )
         except Exception as error:
-            failed = ev.AuthFailed(
-                session_id=client.session_id,
-                client_address=client.address,
-                login=credentials.login,
-                protocol="smtp",
-                reason=type(error).__name__,
-                mechanism=mechanism,
-            )
-            record(failed)
+            self._record(client, happenings.login_failed(client, credentials.login, mechanism, error))
             if isinstance(error, AuthenticationFailed | AuthenticationThrottled):
                 return replies.of_error(error)
             log.warning("authentication_unavailable", error=type(error).__name__, detail=str(error).partition("\n")[0])
             return replies.AUTH_UNAVAILABLE
-        record(
-            ev.AuthOk(
-                session_id=client.session_id,
-                client_address=client.address,
-                account=client.account.address,
-                protocol="smtp",
-                mechanism=mechanism,
-            )
-        )
+        self._record(client, happenings.logged_in(client, mechanism))
         return replies.AUTHENTICATED

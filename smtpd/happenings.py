@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from mailcore.delivery.batch import Arrival
 from mailcore.maillog import event as ev
@@ -12,6 +14,51 @@ from mailcore.policy.context import ClientContext
 from mailcore.policy.decision import Decision
 from mailcore.routing.route import Routes
 from smtpd.client import Client
+
+
+def connected(client: Client) -> ev.Connected:
+    """A connection began."""
+    return ev.Connected(
+        session_id=client.session_id,
+        client_address=client.address,
+        client_name=client.name,
+        listener=client.listener,
+    )
+
+
+def disconnected(client: Client) -> ev.Disconnected:
+    """It ended."""
+    return ev.Disconnected(session_id=client.session_id, client_address=client.address, client_name=client.name)
+
+
+def named(event: ev.Event, name: str) -> ev.Event:
+    """The event, now that the client's name is known."""
+    nameable: Any = event
+    return replace(nameable, client_name=name) if hasattr(event, "client_name") else event
+
+
+def logged_in(client: Client, mechanism: str) -> ev.AuthOk:
+    """The client is who it says."""
+    return ev.AuthOk(
+        session_id=client.session_id,
+        client_address=client.address,
+        account=client.account_address,
+        protocol="smtp",
+        mechanism=mechanism,
+    )
+
+
+def login_failed(client: Client, login: str, mechanism: str, error: Exception) -> ev.AuthFailed:
+    """It is not, or we could not find out."""
+    return ev.AuthFailed(
+        session_id=client.session_id,
+        client_address=client.address,
+        client_name=client.name,
+        login=login,
+        protocol="smtp",
+        reason=type(error).__name__,
+        mechanism=mechanism,
+    )
 
 
 def refused(

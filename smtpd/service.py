@@ -32,12 +32,14 @@ from mailcore.queue.spool import Spool
 from mailcore.routing.lists import FileLists
 from mailcore.store.storage import Storage
 from mailcore.tls import Certificate
+from smtpd.client_names import ClientNames
 from smtpd.deliver import Delivery
 from smtpd.group_commit import GroupCommit
 from smtpd.handler import Handler
 from smtpd.limits import ClientCounts
 from smtpd.listener import Listener
 from smtpd.maildrop import Pickup
+from smtpd.reverse_dns import ReverseDns
 from smtpd.services import Services
 from smtpd.settings import Settings
 
@@ -76,12 +78,15 @@ class Service:
         delivery = Delivery(self._offload, storage, spool, self.config, self._redis)
         self._commit = GroupCommit(delivery)
         clock = SystemClock()
+        dns_server = settings.dns_server
+        self._names = ClientNames(ReverseDns(dns_server), clock, asks_for_private=bool(dns_server))
         services = Services(
             config=self.config,
             directory=directory,
             lists=FileLists(settings.home / "lists"),
             authenticator=authenticator,
             recorder=self._recorder,
+            names=self._names,
             counts=ClientCounts(clock),
             clock=clock,
             incoming=incoming,
@@ -132,6 +137,7 @@ class Service:
         sessions = [protocol.session_task for protocol in connections if protocol.session_task is not None]
         if sessions:
             await asyncio.wait(sessions, timeout=STOP_WITHIN_S)
+        await self._names.close()
         await self._commit.drain()
         for task in self._tasks:
             task.cancel()

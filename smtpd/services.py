@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,16 @@ class Records(Protocol):
         """Note that this happened; never blocks, never raises."""
 
 
+class Names(Protocol):
+    """smtpd.client_names.ClientNames."""
+
+    def known(self, address: str) -> str | None:
+        """The client's name, if it needs no question."""
+
+    def find(self, address: str) -> asyncio.Task[str]:
+        """Ask for it; the answer comes soon, and is never an error."""
+
+
 class Authenticates(Protocol):
     """mailcore.directory.authenticate.Authenticator."""
 
@@ -47,6 +58,7 @@ class Services:
     lists: Lists
     authenticator: Authenticates
     recorder: Records
+    names: Names
     counts: ClientCounts
     clock: Clock
     incoming: Path

@@ -26,6 +26,8 @@ class Settings:
     threads: int = 6
     # The number of this process among those of its role.
     worker: int = 1
+    # "host:port" of a name server in place of the system's.
+    dns_server: str = ""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ, *, worker: int = 1) -> Settings:
@@ -45,4 +47,5 @@ class Settings:
             tls_key=Path(environment.get("TLS_KEY") or home / "tls" / "key.pem"),
             threads=int(environment.get("SMTPD_THREADS") or 6),
             worker=worker,
+            dns_server=environment.get("DNS_SERVER", ""),
         )

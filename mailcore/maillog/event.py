@@ -170,6 +170,7 @@ class AuthFailed(Event):
 
     kind: ClassVar[str] = "auth_failed"
     client_address: str
+    client_name: str = "unknown"
     login: str
     protocol: str
     reason: str = "authentication failed"

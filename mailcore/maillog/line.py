@@ -125,8 +125,7 @@ def removed(event: ev.Removed) -> list[tuple[str, str]]:
 
 
 def auth_failed(event: ev.AuthFailed) -> list[tuple[str, str]]:
-    who = f"unknown[{clean(event.client_address)}]"
-    text = f"warning: {who}: SASL {clean(event.mechanism)} authentication failed: {clean(event.reason)}"
+    text = f"warning: {client(event)}: SASL {clean(event.mechanism)} authentication failed: {clean(event.reason)}"
     return [(PROTOCOL_DAEMONS.get(event.protocol, "smtpd"), f"{text}, sasl_username={clean(event.login)}")]
 
 

@@ -109,6 +109,34 @@ async def at_once(fn: Callable[..., Any], *args: Any) -> Any:
     return fn(*args)
 
 
+class FakeNames:
+    """ClientNames that answer when told to. Everybody is known as "unknown" unless `slow` says otherwise."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.slow: set[str] = set()
+        self._waiting: list[tuple[str, asyncio.Event]] = []
+
+    def known(self, address: str) -> str | None:
+        return None if address in self.slow else self.names.get(address, "unknown")
+
+    def find(self, address: str) -> asyncio.Task[str]:
+        return asyncio.get_running_loop().create_task(self._find(address))
+
+    async def _find(self, address: str) -> str:
+        answered = asyncio.Event()
+        self._waiting.append((address, answered))
+        await answered.wait()
+        return self.names[address]
+
+    def answer(self, address: str, name: str) -> None:
+        """The look-up is over; the session sees it with its next step."""
+        self.names[address] = name
+        for waiting, answered in self._waiting:
+            if waiting == address:
+                answered.set()
+
+
 class FakeTransport(asyncio.Transport):
     """Keeps what is written."""
 
@@ -141,6 +169,7 @@ class Site:
         self.config = FixedConfig(snapshot or a_snapshot())
         self.directory = directory or a_directory()
         self.events = Events()
+        self.names = FakeNames()
         self.mailboxes = Mailboxes()
         self.clock = FakeClock()
         self.incoming = incoming
@@ -150,6 +179,8 @@ class Site:
         self.dialogues: list[Dialogue] = []
 
     def close(self) -> None:
+        for address in self.names.slow:
+            self.names.answer(address, "unknown")
         for dialogue in self.dialogues:
             dialogue.hang_up()
             dialogue.loop.close()
@@ -162,6 +193,7 @@ class Site:
             lists=NoLists(),
             authenticator=FakeAuthenticator(),
             recorder=self.events,
+            names=self.names,
             counts=ClientCounts(self.clock),
             clock=self.clock,
             incoming=self.incoming,
