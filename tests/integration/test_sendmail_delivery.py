@@ -129,6 +129,44 @@ def test_minus_bs_speaks_smtp(office):
     assert len(received(office, "spoken")) == 1
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_minus_bs_takes_a_dialogue_written_at_once(office, end):
+    lines = ["EHLO here", "MAIL FROM:<x@mailkeep.test>", f"RCPT TO:<{ALICE}>", "DATA"]
+    lines += [f"Subject: at once {len(end)}", "", "..x", ".", "MAIL FROM:<>", f"RCPT TO:<{ALICE}>", "BDAT 31 LAST"]
+    chunk = f"Subject: at once in a chunk {len(end)}\r\n"[:31]
+
+    result = subprocess.run(
+        [str(BIN / "sendmail"), "-bs"],
+        input=(end.join([*lines, chunk]) + "QUIT" + end).encode(),
+        capture_output=True,
+        check=False,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], "MAIL_HOME": str(office.home)},
+    )
+
+    assert result.returncode == 0
+    assert result.stdout.count(b"queued as") == 2
+    assert result.stdout.splitlines()[-1].startswith(b"221 ")
+    assert len(received(office, f"at once {len(end)}")) == 1
+
+
+def test_minus_bs_cut_off_in_the_content_sends_nothing(office):
+    dialogue = f"EHLO here\r\nMAIL FROM:<>\r\nRCPT TO:<{ALICE}>\r\nDATA\r\nSubject: cut off\r\n\r\nx\n.\n"
+
+    result = subprocess.run(
+        [str(BIN / "sendmail"), "-bs"],
+        input=dialogue.encode(),
+        capture_output=True,
+        check=False,
+        timeout=30,
+        env={"PATH": os.environ["PATH"], "MAIL_HOME": str(office.home)},
+    )
+
+    assert result.returncode == 75
+    assert b"queued as" not in result.stdout
+    assert not inbox(office, "cut off")
+
+
 def test_eight_bit_text_and_a_megabyte_survive(office):
     body = "ein schöner Tag\n" * 60_000
 
