@@ -26,7 +26,7 @@ def parse_aliases(text: str) -> list[AliasLine]:
         alias = AliasLine(name, number)
         if not name:
             alias.refused.append(f"{line}: no name before a colon")
-        for target in split_targets(rest):
+        for target in split_targets(rest) if name else ():
             _add_target(alias, target)
         found.append(alias)
     return found

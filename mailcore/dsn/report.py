@@ -106,9 +106,9 @@ _SUBJECTS = {
     Action.RELAYED: "Your message was passed on",
 }
 _OPENINGS = {
-    Action.FAILED: "Your message could not be delivered to the following address. It will not be tried again.",
+    Action.FAILED: "Your message could not be delivered to {whom}. It will not be tried again.",
     Action.DELAYED: (
-        "Your message could not be delivered to the following address yet.\n"
+        "Your message could not be delivered to {whom} yet.\n"
         "You need not send it again: it will be tried until {until}."
     ),
     Action.DELIVERED: "You asked to be told: your message has arrived.",
@@ -118,7 +118,8 @@ _OPENINGS = {
 
 def _explanation(reporter: Reporter, about: About, reported: Sequence[Reported]) -> str:
     action = reported[0].action
-    opening = _OPENINGS[action].format(until=about.expires_at.strftime("%d %B %Y, %H:%M UTC"))
+    whom = "the following address" if len(reported) == 1 else "the following addresses"
+    opening = _OPENINGS[action].format(whom=whom, until=about.expires_at.strftime("%d %B %Y, %H:%M UTC"))
     subject = _subject(about.content)
     lines = [f"This is the mail server {reporter.hostname}.", "", opening, ""]
     if subject:

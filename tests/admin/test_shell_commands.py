@@ -136,3 +136,16 @@ def test_a_dry_run_changes_nothing(local_domain, tmp_path):
 def test_a_domain_that_is_not_local_is_refused(local_domain, tmp_path):
     with pytest.raises(CommandError, match=r"elsewhere\.example is not a local domain"):
         run("newaliases", "--import", str(tmp_path / "aliases"), "--domain", "elsewhere.example")
+
+
+def test_a_line_without_a_name_is_said_once_and_makes_no_alias(local_domain, tmp_path):
+    file = tmp_path / "aliases"
+    file.write_text("new: alice\nalice@example.org\n")
+
+    printed = run("newaliases", "--import", str(file))
+
+    assert printed.splitlines() == [
+        f"{file}:2: alice@example.org: no name before a colon",
+        "1 aliases taken over into example.org, 1 lines need a look.",
+    ]
+    assert not Alias.objects.filter(address="@example.org").exists()

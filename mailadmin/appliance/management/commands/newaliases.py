@@ -46,7 +46,7 @@ class Command(BaseCommand):
             for line in lines:
                 problems = [*line.refused, *take_over(line, domain)]
                 for problem in problems:
-                    self.stderr.write(f"{file}:{line.line}: {line.name}: {problem}")
+                    self.stderr.write(": ".join(filter(None, [f"{file}:{line.line}", line.name, problem])))
                 refused += bool(problems)
                 taken += bool(line.targets) and not set(problems) - set(line.refused)
             transaction.set_rollback(dry_run)

@@ -80,6 +80,15 @@ def test_the_first_part_is_for_people():
     assert "Subject: Grüße" in text and "postmaster@here.test" in text
 
 
+@pytest.mark.parametrize("action", [Action.FAILED, Action.DELAYED])
+def test_one_address_or_several(action):
+    one = parts(build(about(), told(action)))[0].get_content()
+    two = parts(build(about(), told(action), told(action, text="carol@there.test")))[0].get_content()
+
+    assert "to the following address" in one and "to the following addresses" not in one
+    assert "to the following addresses" in two
+
+
 def test_the_second_part_is_for_programs():
     of = about(envid="e=1 +", ret="HDRS")
 
