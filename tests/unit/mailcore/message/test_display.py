@@ -237,11 +237,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_html_takes_little_time(name):
-    started = time.perf_counter()
+    started = time.process_time()
 
     clean(HOSTILE[name])
 
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 def test_real_html_is_within_the_budget():

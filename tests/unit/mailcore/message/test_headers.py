@@ -232,11 +232,11 @@ def test_any_bytes_are_some_list_of_addresses(value):
     "piece", [b"a@b,", b"(", b"((", b'"', b'"a', b"<", b"a:", b"<@a,", b"a ", b" ", b"a@", b"@", b". ", b"\\", b"["]
 )
 def test_long_lists_take_linear_time(piece):
-    started = time.perf_counter()
+    started = time.process_time()
 
     entries = parse_addresses(piece * (200_000 // len(piece)))
 
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert len(entries) <= MAX_ADDRESSES + 1
 
 

@@ -240,9 +240,9 @@ HOSTILE = {
 def test_hostile_mail_takes_little_time_and_little_depth(name):
     data = HOSTILE[name]
 
-    started = time.perf_counter()
+    started = time.process_time()
     root = parse_structure(data)
 
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert depth(root) <= MAX_DEPTH + 1
     assert sum(1 for _ in walk(root)) <= MAX_PARTS + 1

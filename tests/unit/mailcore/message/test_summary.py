@@ -153,7 +153,7 @@ def test_four_kibibytes_take_less_than_half_a_millisecond():
 
 
 def timed(data):
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(10):
         summarise(data)
-    return (time.perf_counter() - started) / 10
+    return (time.process_time() - started) / 10
