@@ -13,7 +13,7 @@ from mailcore.ids import new_session_id
 from mailcore.maillog.event import Event
 from mailcore.message.trace import TlsUsed
 from mailcore.policy.context import ClientContext
-from smtpd.client_name import UNKNOWN
+from smtpd.client_name import THIS_MACHINE, UNKNOWN
 
 MX, SUBMISSION, SUBMISSIONS = "mx", "submission", "submissions"
 PICKUP = "pickup"  # no connection: left in the maildrop by a local user
@@ -23,7 +23,8 @@ PICKUP = "pickup"  # no connection: left in the maildrop by a local user
 class Client:
     """One connection's client. `extended` after EHLO; `tls` and `account` once there are any.
 
-    While `naming` runs, the name is not known yet and what happens waits in `unrecorded`.
+    What happens before it is to be recorded waits in `unrecorded`: while `naming` runs, for the name; in a connection
+    of this machine, for a hello.
     """
 
     address: str
@@ -46,6 +47,11 @@ class Client:
             submits=self.listener in (SUBMISSION, SUBMISSIONS),
             tls=self.tls is not None,
         )
+
+    @property
+    def is_this_machine(self) -> bool:
+        """Whether it connects from here, as health checks do."""
+        return self.address in THIS_MACHINE
 
     @property
     def account_address(self) -> str:

@@ -19,7 +19,7 @@ LOCALHOST = "localhost"
 MOST_CANDIDATES = 3
 SHORTEST_S, LONGEST_S = 60.0, 3600.0
 
-_THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
+THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # At least two labels: a foreign host is not "localhost". The last is no number: the name is not an address.
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
@@ -31,7 +31,7 @@ def name_without_dns(address: str, *, asks_for_private: bool) -> str | None:
 
     Public name servers know nothing of private addresses, and need not hear of them.
     """
-    if address in _THIS_MACHINE:
+    if address in THIS_MACHINE:
         return LOCALHOST
     try:
         client = ipaddress.ip_address(address)

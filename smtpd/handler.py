@@ -43,7 +43,9 @@ class Handler:
         """The greeting, or why there is none."""
         snapshot = self.snapshot
         self._name(client)
-        self._record(client, happenings.connected(client))
+        client.unrecorded.append(happenings.connected(client))
+        if not client.is_this_machine:
+            self._write(client)
         count = self.services.counts.opened(client.address)
         decision = decide(rules.CONNECT, ConnectContext(snapshot, client.context(snapshot), count))
         if decision is None:
@@ -51,8 +53,11 @@ class Handler:
         return self.refused(client, "CONNECT", decision)
 
     def disconnected(self, client: Client) -> None:
-        """The connection is over."""
+        """The connection is over. Who looks every second whether this port answers shall not fill the log."""
         self.services.counts.closed(client.address)
+        if client.is_this_machine and client.unrecorded:
+            client.unrecorded.clear()
+            return
         self._record(client, happenings.disconnected(client))
 
     def refused(self, client: Client, stage: str, decision: Decision) -> Reply:
@@ -73,16 +78,24 @@ class Handler:
         client.naming = None
         if not naming.cancelled():
             client.name = naming.result()
+        self._write(client)
+
+    def said_hello(self, client: Client) -> None:
+        """It means to talk."""
+        if client.unrecorded:
+            self._write(client)
+
+    def _record(self, client: Client, event: ev.Event) -> None:
+        client.unrecorded.append(event)
+        self._write(client)
+
+    def _write(self, client: Client) -> None:
+        """In order, and with the client's name: what happens before it is known is written when it is."""
+        if client.naming is not None:
+            return
         for event in client.unrecorded:
             self.services.recorder.record(happenings.named(event, client.name))
         client.unrecorded.clear()
-
-    def _record(self, client: Client, event: ev.Event) -> None:
-        """With the client's name: what happens before it is known is written when it is, in order."""
-        if client.naming is None:
-            self.services.recorder.record(event)
-        else:
-            client.unrecorded.append(event)
 
     def capabilities(self, client: Client, *, offers_tls: bool) -> Reply:
         """The answer to EHLO."""

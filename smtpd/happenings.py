@@ -34,7 +34,7 @@ def disconnected(client: Client) -> ev.Disconnected:
 def named(event: ev.Event, name: str) -> ev.Event:
     """The event, now that the client's name is known."""
     nameable: Any = event
-    return replace(nameable, client_name=name) if hasattr(event, "client_name") else event
+    return event if getattr(event, "client_name", name) == name else replace(nameable, client_name=name)
 
 
 def logged_in(client: Client, mechanism: str) -> ev.AuthOk:

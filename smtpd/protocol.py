@@ -203,6 +203,7 @@ class SMTPProtocol(ContentStream):
             return False
         self._client.helo = name
         self._client.extended = extended
+        self._handler.said_hello(self._client)
         return True
 
     async def smtp_NOOP(self, argument: str) -> None:

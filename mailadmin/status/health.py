@@ -1,22 +1,32 @@
 """Does every part of the appliance answer? One line for each; /healthz says 200 only when all do.
 
-Nothing here raises and nothing waits long: a part that cannot be asked is a part that does not answer.
+Nothing here raises, and all of it is over within a good second: a part that cannot be asked in time is a part that does
+not answer. A program is well when it reports itself and, on this machine, when its ports answer; those of another
+machine or container are reached by other addresses than it reports, if at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
-import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 
 from mailadmin.database import raw_connection
+from mailadmin.status.ports import Port, parse_ports, troubles
 from mailadmin.status.processes import ROLES, Process, processes
+from mailadmin.status.servers import postgres_trouble, valkey_trouble
 
-TIMEOUT_S = 2.0
+WITHIN_S = 0.9
+# Of that, how long the database may take for each of two steps: without it nobody knows whom to ask next.
+DATABASE_WITHIN_S = 0.35
+# What is left for the others at least.
+AT_LEAST_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +40,18 @@ class Component:
 
 def check() -> list[Component]:
     """Every component, in the order in which one needs the other."""
+    began = time.monotonic()
     database, running = _database()
-    return [database, _valkey(), *(_role(role, running) for role in ROLES)]
+    left_s = max(WITHIN_S - (time.monotonic() - began), AT_LEAST_S)
+    valkey, found = asyncio.run(_ask_others(_own_ports(running), left_s))
+    return [database, valkey, *(_role(role, running, found) for role in ROLES)]
 
 
 def _database() -> tuple[Component, Sequence[Process]]:
+    where = connection.settings_dict
+    trouble = postgres_trouble(where["HOST"], int(where["PORT"] or 5432), DATABASE_WITHIN_S)
+    if trouble:
+        return Component("postgresql", False, f"does not answer: {trouble}"), ()
     try:
         conn = raw_connection()
         return Component("postgresql", True, f"answers, version {conn.info.server_version // 10000}"), processes(conn)
@@ -43,24 +60,39 @@ def _database() -> tuple[Component, Sequence[Process]]:
         return Component("postgresql", False, f"does not answer: {first_line}"), ()
 
 
-def _valkey() -> Component:
-    try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        ) as client:
-            client.ping()
-    except redis.RedisError as error:
-        return Component("valkey", False, f"does not answer: {type(error).__name__}")
-    return Component("valkey", True, "answers")
+async def _ask_others(ports: Iterable[Port], within_s: float) -> tuple[Component, Mapping[Port, str]]:
+    trouble, found = await asyncio.gather(valkey_trouble(settings.REDIS_URL, within_s), troubles(ports, within_s))
+    return Component("valkey", not trouble, f"does not answer: {trouble}" if trouble else "answers"), found
 
 
-def _role(role: str, running: Sequence[Process]) -> Component:
+def _own_ports(running: Iterable[Process]) -> tuple[Port, ...]:
+    """Those that can be asked: of processes of this machine."""
+    here = socket.gethostname()
+    return parse_ports(
+        text for process in running if process.alive and process.host == here for text in process.listening
+    )
+
+
+def _role(role: str, running: Sequence[Process], found: Mapping[Port, str]) -> Component:
     own = [process for process in running if process.role == role]
     alive = [process for process in own if process.alive]
     if alive:
+        words = f"{len(alive)} running (pid {', '.join(str(process.pid) for process in alive)})"
+        asked = {port: found[port] for port in _own_ports(alive)}
         missing = len(own) - len(alive)
-        words = f"{len(alive)} running, pid {', '.join(str(process.pid) for process in alive)}"
-        return Component(role, True, words + (f"; {missing} not seen" if missing else ""))
+        words += _ports_in_words(asked) + (f"; {missing} not seen" if missing else "")
+        return Component(role, not any(asked.values()), words)
     if own:
         return Component(role, False, f"not seen for {min(process.unseen_s for process in own):.0f} s")
     return Component(role, False, "never seen")
+
+
+def _ports_in_words(asked: Mapping[Port, str]) -> str:
+    if not asked:
+        return ""
+    silent = [f"{port} ({trouble})" for port, trouble in asked.items() if trouble]
+    answering = len(asked) - len(silent)
+    if not answering:
+        return f", no port answers: {', '.join(silent)}"
+    words = f", {answering} {'port answers' if answering == 1 else 'ports answer'}"
+    return words + (f", not {', '.join(silent)}" if silent else "")

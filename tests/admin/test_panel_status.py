@@ -1,10 +1,14 @@
 """The dashboard, /healthz and /metrics."""
 
+import contextlib
 import json
+import socket
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
@@ -53,7 +57,7 @@ def test_health_as_json(all_running):
     for request in ({"headers": {"Accept": "application/json"}}, {"query_params": {"format": "json"}}):
         body = Client().get("/healthz", **request).json()
         assert body["status"] == "ok"
-        assert body["components"]["smtpd"] == {"ok": True, "words": "1 running, pid 200"}
+        assert body["components"]["smtpd"] == {"ok": True, "words": "1 running (pid 200)"}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -73,13 +77,98 @@ def test_health_of_a_role_that_never_ran(valkey):
 def test_a_replaced_process_does_not_count_as_missing(all_running):
     process("smtpd", pid=150, seen_s=40)
 
-    assert "ok   smtpd: 1 running, pid 200\n" in Client().get("/healthz").content.decode()
+    assert "ok   smtpd: 1 running (pid 200)\n" in Client().get("/healthz").content.decode()
 
 
 def test_a_second_process_that_died_is_mentioned(all_running):
     process("smtpd", pid=150, number=1, seen_s=40)
 
-    assert "ok   smtpd: 1 running, pid 200; 1 not seen" in Client().get("/healthz").content.decode()
+    assert "ok   smtpd: 1 running (pid 200); 1 not seen" in Client().get("/healthz").content.decode()
+
+
+@contextlib.contextmanager
+def port(greeting=b""):
+    """A server that says that much to each client; yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.sendall(greeting)
+                    connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def line_of(role):
+    lines = Client().get("/healthz").content.decode().splitlines()
+    return next(line for line in lines if line[5:].startswith(role))
+
+
+def test_the_ports_of_processes_on_this_machine_are_asked(all_running):
+    with port(b"220 hi\r\n") as mx, port(b"220 hi\r\n") as submission, port() as submissions:
+        listening = [f"mx 127.0.0.1:{mx}", f"submission 127.0.0.1:{submission}", f"submissions 127.0.0.1:{submissions}"]
+        ProcessStatus.objects.filter(role="smtpd").update(host=socket.gethostname(), listening=listening)
+        process("smtpd", pid=201, number=1, host=socket.gethostname(), listening=listening)
+
+        assert line_of("smtpd") == "ok   smtpd: 2 running (pid 200, 201), 3 ports answer"
+
+
+def test_a_port_that_does_not_answer_is_named_and_makes_503(all_running, free_port):
+    number = free_port()
+    with port(b"* OK hi\r\n") as imap:
+        listening = [f"imap 127.0.0.1:{imap}", f"pop3 127.0.0.1:{number}"]
+        ProcessStatus.objects.filter(role="accessd").update(host=socket.gethostname(), listening=listening)
+
+        assert Client().get("/healthz").status_code == 503
+        assert line_of("accessd") == (
+            f"FAIL accessd: 1 running (pid 201), 1 port answers, not pop3 127.0.0.1:{number} (connection refused)"
+        )
+
+
+def test_the_ports_of_another_machine_are_its_own_affair(all_running, free_port):
+    ProcessStatus.objects.filter(role="smtpd").update(host="elsewhere", listening=[f"mx 0.0.0.0:{free_port()}"])
+
+    assert line_of("smtpd") == "ok   smtpd: 1 running (pid 200)"
+
+
+def test_a_process_that_is_not_seen_any_more_is_not_asked(all_running, free_port):
+    process("smtpd", pid=150, number=1, seen_s=40, host=socket.gethostname(), listening=[f"mx 127.0.0.1:{free_port()}"])
+
+    assert line_of("smtpd") == "ok   smtpd: 1 running (pid 200); 1 not seen"
+
+
+def test_nobody_who_is_silent_delays_the_answer(all_running, settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        number = silent.getsockname()[1]
+        settings.REDIS_URL = f"redis://127.0.0.1:{number}/0"
+        listening = [f"{name} 127.0.0.1:{number}" for name in ("mx", "submission", "imap", "pop3")]
+        ProcessStatus.objects.filter(role__in=["smtpd", "accessd"]).update(
+            host=socket.gethostname(), listening=listening
+        )
+        begun = time.monotonic()
+
+        text = Client().get("/healthz").content.decode()
+
+        assert time.monotonic() - begun < 1.2
+    assert "FAIL valkey: does not answer: TimeoutError\n" in text
+    assert f"FAIL smtpd: 1 running (pid 200), no port answers: mx 127.0.0.1:{number} (no greeting)," in text
+
+
+def test_a_database_that_is_silent_does_not_delay_the_answer(all_running, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        monkeypatch.setitem(connection.settings_dict, "PORT", silent.getsockname()[1])
+        begun = time.monotonic()
+
+        response = Client().get("/healthz")
+
+        assert time.monotonic() - begun < 1.2
+    assert response.status_code == 503
+    assert response.content.decode().startswith("FAIL postgresql: does not answer: timed out\n")
 
 
 def test_health_without_valkey(all_running, settings, free_port):
