@@ -152,9 +152,10 @@ def running(server: Appliance | Peer) -> Iterator[Appliance | Peer]:
         server.stop()
 
 
-def measure(server: Appliance | Peer, out: Path, only: str) -> None:
+def measure(server: Appliance | Peer, out: Path, only: str, retries: int) -> None:
     """One run of the suite against one server."""
     words = [PYTHON, str(HERE / "suite.py"), "--label", server.label, "--out", str(out), "--runs", "1"]
+    words += ["--retries", str(retries)]
     if only:
         words += ["--only", only]
     subprocess.run([*words, "--", *server.options()], check=True, stdout=sys.stderr)
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="rows whose name or command contains one of these words")
     parser.add_argument("--servers", default="peer,ours")
+    parser.add_argument("--retries", type=int, default=2, help="of a row during which other programs used the machine")
     parser.add_argument("--out", type=Path, help="JSON lines of all runs (default: a new file)")
     parser.add_argument("--keep", action="store_true", help="leave the directories")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
@@ -204,7 +206,7 @@ def main() -> None:
         for name in args.servers.split(","):
             server = Peer(folder / f"p{number}") if name == "peer" else Appliance(folder / f"m{number}" / "home")
             with running(server):
-                measure(server, out, args.only)
+                measure(server, out, args.only, args.retries)
     if args.write:
         write(out, ROOT / "docs" / "benchmarks.md")
     subprocess.run([PYTHON, str(HERE / "suite.py"), "--table", str(out)], check=True)
