@@ -27,6 +27,7 @@ class SharedConnection(psycopg.Connection[Any]):
 
 def raw_connection() -> psycopg.Connection[Any]:
     """This thread's connection for mailcore. `conn.transaction()` on it is a savepoint where Django is in one."""
+    _drop_if_lost()
     connection.ensure_connection()
     owner = cast(psycopg.Connection[Any], connection.connection)
     if connection.in_atomic_block and owner.pgconn.transaction_status == TransactionStatus.IDLE:
@@ -36,3 +37,12 @@ def raw_connection() -> psycopg.Connection[Any]:
     if shared is None:
         shared = owner.__dict__["mailkeep_shared"] = SharedConnection(owner)
     return cast(psycopg.Connection[Any], shared)
+
+
+def _drop_if_lost() -> None:
+    """After a restart of the server. Django notices by its own statements only, which mailcore's are not."""
+    if connection.in_atomic_block:
+        return
+    connection.close_if_health_check_failed()
+    if connection.connection is not None and connection.connection.closed:
+        connection.close()
