@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -42,8 +43,9 @@ def next_hop(row: Row) -> NextHop:
 
 
 def rules_of(direction: str, rows: list[Row], hops: dict[int, NextHop]) -> dict[str, NextHop | None]:
-    """Match -> relay host, or None for "directly by MX"."""
-    return {row["match"]: hops.get(row["relayhost_id"]) for row in rows if row["direction"] == direction}
+    """Match -> relay host under the name of the rule, which the trace shows, or None for "directly by MX"."""
+    found = {row["match"]: hops.get(row["relayhost_id"]) for row in rows if row["direction"] == direction}
+    return {match: hop and replace(hop, rule=match) for match, hop in found.items()}
 
 
 def server_settings(row: Row, hops: dict[int, NextHop]) -> Row:

@@ -75,10 +75,11 @@ def _take_up(conn: Connection, lease: UUID) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Recipients of one message with the same next hop."""
+    """Recipients of one message with the same next hop, by the same rule."""
 
     message: LeasedMessage
     recipients: tuple[LeasedRecipient, ...]
+    rule: str
 
 
 class _LeaseRun:
@@ -145,13 +146,13 @@ class _LeaseRun:
             sender = self._sender(hop)
         except UnsealError:
             reply = Reply(451, "4.7.0", f"the password for {hop.notation} cannot be read; enter it again")
-            self._defer_all(hop, jobs, reply)
+            self._defer_all(jobs, reply)
             return
         try:
             for job in jobs:
                 if not self._may_go_on():
                     return
-                self._note(job, self._send(sender, hop, job))
+                self._note(job, self._send(sender, job))
             self._flush()
         except LeaseLost:
             log.warning("lease_lost", lease=self._lease)
@@ -172,22 +173,22 @@ class _LeaseRun:
             hop, partial(resolve_targets, hop, worker.resolver, own_names, self._keepalive), settings, credentials
         )
 
-    def _send(self, sender: HopSender, hop: NextHop, job: _Job) -> Settlement:
+    def _send(self, sender: HopSender, job: _Job) -> Settlement:
         try:
             with self._worker.spool.open(job.message.queue_id, job.message.content_offset) as content:
                 mail = _outgoing(job, content)
                 attempt = sender.send(mail, partial(self._content, content), self._flush)
             by_recipient = {outcome.recipient: outcome for outcome in attempt.outcomes}
             outcomes = [by_recipient[leased.recipient] for leased in job.recipients]
-            return self._settle(job, outcomes, hop.rule, reports_itself=attempt.reports_itself)
+            return self._settle(job, outcomes, reports_itself=attempt.reports_itself)
         except FileNotFoundError:
             log.error("spool_file_missing", queue_id=job.message.queue_id)
-            return self._settle(job, _deferred(job, CONTENT_MISSING), hop.rule)
+            return self._settle(job, _deferred(job, CONTENT_MISSING))
         except (_NotRecorded, LeaseLost):
             raise
         except Exception as error:
             log.exception("attempt_failed", queue_id=job.message.queue_id, error=str(error))
-            return self._settle(job, _deferred(job, OUR_MISTAKE), hop.rule)
+            return self._settle(job, _deferred(job, OUR_MISTAKE))
 
     def _content(self, reader: SpoolReader) -> Iterator[bytes]:
         """The last moment before the message leaves: the server has agreed to take it, is it still ours to send?"""
@@ -195,9 +196,9 @@ class _LeaseRun:
             raise LeaseLost(self._lease)
         return reader.disk_chunks()
 
-    def _defer_all(self, hop: NextHop, jobs: Sequence[_Job], reply: Reply) -> None:
+    def _defer_all(self, jobs: Sequence[_Job], reply: Reply) -> None:
         for job in jobs:
-            self._note(job, self._settle(job, _deferred(job, reply), hop.rule))
+            self._note(job, self._settle(job, _deferred(job, reply)))
 
     # This host
 
@@ -215,7 +216,7 @@ class _LeaseRun:
                 if is_unavailable(error):
                     raise
                 log.exception("local_delivery_failed", queue_id=job.message.queue_id)
-                self._note(job, self._settle(job, _deferred(job, OUR_MISTAKE), "local"))
+                self._note(job, self._settle(job, _deferred(job, OUR_MISTAKE)))
 
     def _deliver_here(self, job: _Job) -> None:
         """Mailbox, queue rows and reports change in one database transaction."""
@@ -224,12 +225,12 @@ class _LeaseRun:
         path = worker.spool.path(message.queue_id)
         if not path.exists():
             log.error("spool_file_missing", queue_id=message.queue_id)
-            self._note(job, self._settle(job, _deferred(job, CONTENT_MISSING), "local"))
+            self._note(job, self._settle(job, _deferred(job, CONTENT_MISSING)))
             return
         recipients = [leased.recipient for leased in job.recipients]
         with conn.transaction():
             result = worker.local.deliver(conn, path, recipients, self._snapshot)
-            settlement = self._settle(job, result.outcomes, "local")
+            settlement = self._settle(job, result.outcomes)
             if result.forwarded:
                 operations.add_recipients(conn, message.id, result.forwarded, clock=worker.clock)
             reports, finished = self._write(conn, [settlement])
@@ -240,10 +241,10 @@ class _LeaseRun:
 
     # Writing down
 
-    def _settle(self, job: _Job, outcomes: Sequence[Outcome], rule: str, *, reports_itself: bool = False) -> Settlement:
+    def _settle(self, job: _Job, outcomes: Sequence[Outcome], *, reports_itself: bool = False) -> Settlement:
         snapshot = self._snapshot
         schedule = Schedule(snapshot.minimal_backoff_time, snapshot.maximal_backoff_time, snapshot.delay_warning_time)
-        given = Circumstances(schedule, self._worker.clock.now(), rule, reports_itself)
+        given = Circumstances(schedule, self._worker.clock.now(), job.rule, reports_itself)
         return settle(job.message, job.recipients, outcomes, given)
 
     def _note(self, job: _Job, settlement: Settlement) -> None:
@@ -331,14 +332,15 @@ def _by_hop(messages: Sequence[LeasedMessage], snapshot: Snapshot) -> Iterator[t
     """Jobs grouped by next hop: one group as a rule, more when the configuration changed since the claim."""
     groups: dict[str, tuple[NextHop | None, list[_Job]]] = {}
     for message in messages:
-        split: dict[str, tuple[NextHop | None, list[LeasedRecipient]]] = {}
+        split: dict[tuple[str, str], tuple[NextHop | None, list[LeasedRecipient]]] = {}
         for leased in message.recipients:
             hop = hop_of(leased.recipient.address, message.sender, snapshot)
-            split.setdefault(hop.key if hop else "", (hop, []))[1].append(leased)
-        for key, (hop, recipients) in split.items():
+            key, rule = (hop.key, hop.rule) if hop else ("", "local")
+            split.setdefault((key, rule), (hop, []))[1].append(leased)
+        for (key, rule), (hop, recipients) in split.items():
             for start in range(0, len(recipients), MAX_RECIPIENTS):
                 part = tuple(recipients[start : start + MAX_RECIPIENTS])
-                groups.setdefault(key, (hop, []))[1].append(_Job(message, part))
+                groups.setdefault(key, (hop, []))[1].append(_Job(message, part, rule))
     yield from groups.values()
 
 

@@ -51,6 +51,22 @@ def test_a_relayed_message_leaves_nothing_behind(world):
     assert (event.queue_id, event.recipient, event.rule) == (queue_id, BOB, "relayhost")
 
 
+def test_the_trace_names_the_transport_rule(world):
+    with Sink() as sink:
+        relayhost = world.relayhost(sink.port)
+        TransportRule.objects.create(match="there.test", relayhost=relayhost)
+        TransportRule.objects.create(match="carol@there.test", relayhost=relayhost)
+        world.enqueue(BOB, "carol@there.test", "dave@elsewhere.test")
+        world.run_due()
+
+    rules = {event.recipient: event.rule for event in world.events.all if event.kind == "relayed"}
+    assert rules == {
+        BOB: "there.test",
+        "carol@there.test": "carol@there.test",
+        "dave@elsewhere.test": "relayhost",
+    }
+
+
 def test_a_hundred_messages_use_one_connection(world):
     with Sink() as sink:
         world.relayhost(sink.port)
