@@ -46,6 +46,14 @@ def test_refused_mail_is_found_with_its_rule(api, events):
     assert api.get(f"/trace/sessions/{found['session_id']}/")[1]["events"][0]["kind"] == "refused"
 
 
+def test_the_client_has_the_name_it_has_in_the_answer_too(api, events):
+    (found,) = api.get("/trace/", client_address="198.51.100.9")[1]["results"]
+
+    assert found["client_address"] == "198.51.100.9"
+    api.get("/trace/", client_address="nobody")
+    assert_problem(api.response, 400, "client")
+
+
 def test_the_timeline_of_a_message(api, events):
     for query in ({"recipient": "bob@linuxadmin.dev"}, {"message_id": "1@far.example"}, {"sender": "@far.example"}):
         (found,) = api.get("/trace/", **query)[1]["results"]

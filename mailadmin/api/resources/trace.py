@@ -28,6 +28,9 @@ class CriteriaSerializer(serializers.Serializer):
     sender = serializers.CharField(max_length=320, required=False, help_text="An address, or @domain.")
     recipient = serializers.CharField(max_length=320, required=False, help_text="An address, or @domain.")
     client = serializers.CharField(max_length=64, required=False, help_text="The client's address, or a network.")
+    client_address = serializers.CharField(
+        max_length=64, required=False, help_text="`client`, by its name in the answer."
+    )
     queue_id = serializers.CharField(max_length=32, required=False)
     message_id = serializers.CharField(max_length=998, required=False, help_text="With or without angle brackets.")
     outcome = serializers.ChoiceField(OUTCOMES, required=False)
@@ -110,6 +113,8 @@ class TraceView(ApiView):
         wanted.is_valid(raise_exception=True)
         values = dict(wanted.validated_data)
         limit, cursor = values.pop("limit"), values.pop("cursor", None)
+        if address := values.pop("client_address", ""):
+            values.setdefault("client", address)
         try:
             page = queries.search(raw_connection(), _criteria(values), cursor=cursor, limit=limit)
         except queries.CursorInvalid as error:
