@@ -28,11 +28,13 @@ class Certificate:
         try:
             # Tried on a context of its own: half a renewal must not get into the one that is in use.
             fresh = self._load(_server_context())
-            self._context = fresh if self._context is None else self._load(self._context)
+            if self._context is None:
+                self._context = fresh
+            else:
+                self._load(self._context)
+                log.info("certificate_renewed", cert=str(self._cert))
         except OSError as error:
             log.error("certificate_not_loaded", cert=str(self._cert), error=str(error))
-        else:
-            log.info("certificate_loaded", cert=str(self._cert))
 
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
         # Without a password OpenSSL would ask the terminal for that of an encrypted key, and the server would wait.

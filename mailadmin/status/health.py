@@ -43,21 +43,24 @@ def check() -> list[Component]:
     began = time.monotonic()
     database, running = _database()
     left_s = max(WITHIN_S - (time.monotonic() - began), AT_LEAST_S)
-    valkey, found = asyncio.run(_ask_others(_own_ports(running), left_s))
+    valkey, found = asyncio.run(_ask_others(_own_ports(running or ()), left_s))
+    if running is None:
+        return [database, valkey, *(Component(role, False, "not known without the database") for role in ROLES)]
     return [database, valkey, *(_role(role, running, found) for role in ROLES)]
 
 
-def _database() -> tuple[Component, Sequence[Process]]:
+def _database() -> tuple[Component, Sequence[Process] | None]:
+    """And the processes, None when nobody knows them."""
     where = connection.settings_dict
     trouble = postgres_trouble(where["HOST"], int(where["PORT"] or 5432), DATABASE_WITHIN_S)
     if trouble:
-        return Component("postgresql", False, f"does not answer: {trouble}"), ()
+        return Component("postgresql", False, f"does not answer: {trouble}"), None
     try:
         conn = raw_connection()
         return Component("postgresql", True, f"answers, version {conn.info.server_version // 10000}"), processes(conn)
     except (DatabaseError, InterfaceError, psycopg.Error) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return Component("postgresql", False, f"does not answer: {first_line}"), ()
+        return Component("postgresql", False, f"does not answer: {first_line}"), None
 
 
 async def _ask_others(ports: Iterable[Port], within_s: float) -> tuple[Component, Mapping[Port, str]]:

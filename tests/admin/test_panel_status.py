@@ -189,7 +189,9 @@ def test_health_without_postgresql(valkey, monkeypatch):
     response = Client().get("/healthz")
 
     assert response.status_code == 503
-    assert "FAIL postgresql: does not answer: connection refused\n" in response.content.decode()
+    text = response.content.decode()
+    assert "FAIL postgresql: does not answer: connection refused\n" in text
+    assert "FAIL smtpd: not known without the database\n" in text
 
 
 def test_health_is_only_read():
