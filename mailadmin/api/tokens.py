@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from mailadmin.api.models import ApiToken
-from mailadmin.api.scopes import unknown_scopes
+from mailadmin.api.scopes import ALL_SCOPES, unknown_scopes
 
 PREFIX = "mk_"
 # The time of last use is for people; once a minute is enough and spares a write per request.
@@ -36,7 +36,8 @@ def create_token(name: str, scopes: Iterable[str], expires_at: datetime | None =
     """A new token and, this once, its text. Raises ValidationError for an unknown scope, none, or a used name."""
     wanted = sorted(set(scopes))
     if unknown := unknown_scopes(wanted):
-        raise ValidationError({"scopes": [f"There is no scope {scope!r}." for scope in unknown]})
+        known = ", ".join(sorted(ALL_SCOPES))
+        raise ValidationError({"scopes": [f"There is no scope {scope!r}; there are {known}." for scope in unknown]})
     text, token_hash = new_text()
     token = ApiToken(name=name, scopes=wanted, token_hash=token_hash, expires_at=expires_at)
     token.full_clean()

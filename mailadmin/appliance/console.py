@@ -21,6 +21,7 @@ CHATTER = (
     "signal-handler",
     "Service Unavailable: /healthz",
     "No hostname was supplied",
+    "the database system is starting up",
 )
 
 

@@ -138,7 +138,7 @@ def build(dsn: str) -> Worker:
         tls_contexts=tls_contexts(),
         snapshot=CurrentSnapshot(directory),
         unseal=lambda token: unseal(settings.SECRET_KEY, token),
-        events=Recorder(dsn, home / "log" / "maillog"),
+        events=Recorder(dsn, home / "log" / "maillog", gather_s=0.4),
         hints=RedisHints(settings.REDIS_URL),
         clock=SystemClock(),
         stopping=is_stopping,

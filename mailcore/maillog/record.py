@@ -1,5 +1,8 @@
 """Writes events to the maillog and into the trace, in batches, in a thread of its own: a reply never waits for it.
 
+A process whose events follow those of another one gathers a little longer (`gather_s`), so that the maillog tells them
+in their order: the queue's attempts come after the line that says whose message it is.
+
 The promise is that of a log, not of mail: what was recorded within the last half second before a crash may be missing.
 While the database is away events wait in memory, at most MAX_WAITING of them; the file gets them at once.
 """
@@ -24,7 +27,8 @@ from mailcore.maillog import statements
 from mailcore.maillog.event import COLUMNS, EMPTY, Event, fields_of
 from mailcore.maillog.line import lines_of
 
-FLUSH_EVERY_S = 0.25
+GATHER_S = 0.05  # what happens within this time is written together
+RETRY_S = 0.5
 MAX_WAITING = 100_000
 MAX_BATCH = 2_000
 NOT_TRACED = frozenset({"connected", "disconnected", "auth_ok"})  # in the log only: they would drown the trace
@@ -37,13 +41,15 @@ log = get_logger(__name__)
 class Recorder:
     """`record()` takes an event at any time from any thread; it never blocks and never raises."""
 
-    def __init__(self, dsn: str, maillog: Path | None, *, hostname: str = "") -> None:
+    def __init__(self, dsn: str, maillog: Path | None, *, hostname: str = "", gather_s: float = GATHER_S) -> None:
         self._dsn = dsn
+        self._gather_s = gather_s
         self._maillog = maillog
         self._hostname = (hostname or socket.gethostname()).partition(".")[0] or "localhost"
         self._waiting: deque[Event] = deque(maxlen=MAX_WAITING)
         self._unlogged: deque[Event] = deque(maxlen=MAX_WAITING)
         self._stopping = threading.Event()
+        self._something = threading.Event()
         self._conn: psycopg.Connection[Any] | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -53,6 +59,8 @@ class Recorder:
         self._unlogged.append(event)
         if event.kind not in NOT_TRACED:
             self._waiting.append(event)
+        if not self._something.is_set():
+            self._something.set()
 
     def record_all(self, events: Iterable[Event]) -> None:
         """Note several, in order."""
@@ -62,23 +70,31 @@ class Recorder:
     def close(self) -> None:
         """Write what waits, for at most five seconds, and end the thread."""
         self._stopping.set()
+        self._something.set()
         self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._stopping.wait(FLUSH_EVERY_S):
-            self._flush()
+        while not self._stopping.is_set():
+            self._something.wait()
+            self._stopping.wait(self._gather_s)
+            self._something.clear()
+            if not self._flush():
+                self._stopping.wait(RETRY_S)
+                self._something.set()
         self._flush()
         if self._conn is not None:
             self._conn.close()
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
+        """Write everything; False if the database did not take it and some of it still waits."""
         self._flush_maillog()
         while self._waiting:
             batch = [self._waiting[n] for n in range(min(len(self._waiting), MAX_BATCH))]
             if not self._store(batch):
-                return
+                return False
             for _ in batch:
                 self._waiting.popleft()
+        return True
 
     def _flush_maillog(self) -> None:
         lines: list[str] = []

@@ -65,3 +65,18 @@ def test_events_wait_while_the_database_is_away(database_url, tmp_path):
 
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("DROP DATABASE not_there_yet WITH (FORCE)")
+
+
+def test_what_follows_is_written_after_what_it_follows(database_url, tmp_path):
+    """smtpd accepts, the worker relays a moment later: the maillog has them in that order."""
+    maillog = tmp_path / "maillog"
+    smtpd, worker = Recorder(database_url, maillog), Recorder(database_url, maillog, gather_s=0.4)
+
+    worker.record(ev.Relayed(queue_id="Q1", recipient="b@y.example", reply="250 2.0.0 ok"))
+    smtpd.record(ev.Accepted(queue_id="Q1", sender="a@x.example", recipients=("b@y.example",)))
+    wait_until(lambda: maillog.exists() and "postfix/smtp[" in maillog.read_text(), what="both have written")
+    smtpd.close()
+    worker.close()
+
+    daemons = [line.split("postfix/")[1].split("[")[0] for line in maillog.read_text().splitlines()]
+    assert daemons == ["smtpd", "cleanup", "qmgr", "smtp"]
