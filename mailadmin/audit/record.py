@@ -75,9 +75,7 @@ def record(
     return record_deed(actor, action, row._meta.verbose_name or "", str(row), changes)
 
 
-def record_deed(
-    actor: Actor, action: str, object_type: str, object_key: str, changes: Mapping[str, Any]
-) -> AuditEntry:
+def record_deed(actor: Actor, action: str, object_type: str, object_key: str, changes: Mapping[str, Any]) -> AuditEntry:
     """A line about something that is no single row: a queue action, an import."""
     return AuditEntry.objects.create(
         actor=actor.name[:400],

@@ -51,10 +51,7 @@ def is_account(address: str) -> bool:
 def stored_targets(address: str) -> list[str]:
     """What the tables say about an address: its own alias, else the catch-all of its domain."""
     aliases = Alias.objects.filter(enabled=True)
-    found = (
-        aliases.filter(address=address).first()
-        or aliases.filter(address=f"@{address.rpartition('@')[2]}").first()
-    )
+    found = aliases.filter(address=address).first() or aliases.filter(address=f"@{address.rpartition('@')[2]}").first()
     return list(found.targets) if found else []
 
 

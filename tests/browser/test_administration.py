@@ -182,8 +182,9 @@ def test_trace_tells_how_it_got_there(panel: Page, picture: Picture) -> None:
 
 
 def test_refused_mail_is_on_the_dashboard(appliance: Appliance, panel: Page) -> None:
-    with smtplib.SMTP(appliance.host, appliance.ports.smtp, timeout=20) as client, pytest.raises(
-        smtplib.SMTPRecipientsRefused
+    with (
+        smtplib.SMTP(appliance.host, appliance.ports.smtp, timeout=20) as client,
+        pytest.raises(smtplib.SMTPRecipientsRefused),
     ):
         client.sendmail("carol@example.com", ["nobody@linuxadmin.dev"], "Subject: x\r\n\r\nx")
 
@@ -273,9 +274,7 @@ def test_sidebar_opens_on_a_phone(
 
 
 def test_dark_colours(appliance: Appliance, browser, picture: Picture) -> None:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, base_url=appliance.url, color_scheme="dark"
-    )
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=appliance.url, color_scheme="dark")
     page = log_in(context.new_page(), appliance)
 
     picture(page, "dashboard-dark")
