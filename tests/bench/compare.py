@@ -19,6 +19,7 @@ import platform
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # run as a script from anywhere
+import suite
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -176,17 +180,42 @@ def versions() -> str:
 
 def machine() -> str:
     """Where it was measured, in a line."""
-    model = next((l.partition(":")[2].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
-    memory = next(l.split()[1] for l in open("/proc/meminfo") if l.startswith("MemTotal"))
-    return f"{os.cpu_count()} cores ({model}), {int(memory) // 2**20} GiB, {platform.system()} {platform.release()}"
+    cpu, memory = Path("/proc/cpuinfo").read_text(), Path("/proc/meminfo").read_text()
+    model = next((line.partition(":")[2].strip() for line in cpu.splitlines() if line.startswith("model name")), "?")
+    total = next(line.split()[1] for line in memory.splitlines() if line.startswith("MemTotal"))
+    return f"{os.cpu_count()} cores ({model}), {int(total) / 2**20:.0f} GiB, {platform.system()} {platform.release()}"
+
+
+def ratios(out: Path) -> str:
+    """The appliance's median divided by the peer's, for each figure; undisturbed runs only where there are any."""
+    runs = [json.loads(line) for line in out.read_text().splitlines()]
+    lines = ["| What | Figure | Peer | Mailkeep | Ratio |", "|---|---|---:|---:|---:|"]
+    for name, words in suite.ROWS:
+        for path, unit in suite.FIGURES[words.split()[0]]:
+            medians = [median_of(runs, name, label, path) for label in (Peer.label, Appliance.label)]
+            if all(medians):
+                theirs, ours = medians
+                lines.append(f"| {name} | {unit} | {theirs:,.4g} | {ours:,.4g} | {ours / theirs:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def median_of(runs: list[dict[str, Any]], name: str, label: str, path: str) -> float | None:
+    """The median of one figure of one server."""
+    rows = [run for run in runs if (run["row"], run["label"]) == (name, label)]
+    clean = [run for run in rows if not (run["noisy"] or suite.disturbed(run["result"]))] or rows
+    values = [value for run in clean if isinstance(value := suite.dig(run["result"], path), int | float)]
+    return statistics.median(values) if values else None
 
 
 def write(out: Path, target: Path) -> None:
     """The figures as a page."""
     table = subprocess.check_output([PYTHON, str(HERE / "suite.py"), "--table", str(out)], text=True)
     intro = (HERE / "benchmarks-intro.md").read_text()
-    target.write_text(f"{intro}\n## Where and what\n\n{machine()}. {versions()}. {time.strftime('%Y-%m-%d')}.\n\n"
-                      f"## Figures\n\n{table}")
+    target.write_text(
+        f"{intro}\n## Where and what\n\n{machine()}. {versions()}. {time.strftime('%Y-%m-%d')}.\n\n"
+        f"## Ratios of the medians\n\nRates: above 1 is faster than the peer. Milliseconds, CPU and memory: "
+        f"below 1 is less.\n\n{ratios(out)}\n## All figures\n\n{table}"
+    )
 
 
 def main() -> None:
