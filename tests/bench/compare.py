@@ -210,11 +210,11 @@ def median_of(runs: list[dict[str, Any]], name: str, label: str, path: str) -> f
 def write(out: Path, target: Path) -> None:
     """The figures as a page."""
     table = subprocess.check_output([PYTHON, str(HERE / "suite.py"), "--table", str(out)], text=True)
-    intro = (HERE / "benchmarks-intro.md").read_text()
+    intro, outro = ((HERE / f"benchmarks-{part}.md").read_text() for part in ("intro", "outro"))
     target.write_text(
         f"{intro}\n## Where and what\n\n{machine()}. {versions()}. {time.strftime('%Y-%m-%d')}.\n\n"
         f"## Ratios of the medians\n\nRates: above 1 is faster than the peer. Milliseconds, CPU and memory: "
-        f"below 1 is less.\n\n{ratios(out)}\n## All figures\n\n{table}"
+        f"below 1 is less.\n\n{ratios(out)}\n## All figures\n\n{table}\n{outro}"
     )
 
 
