@@ -33,6 +33,7 @@ unit: $(VENV)/.installed-dev
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check . bin/sendmail bin/mailkeep
+	$(BIN)/ruff format --check --quiet . bin/sendmail bin/mailkeep
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
