@@ -74,7 +74,8 @@ def test_mail_goes_out_at_once_and_bounces_come_in(world, processes, redis_url):
         wait_until(world.inbox, seconds=3)
         wait_until(lambda: not world.rows("queue_message"), seconds=3)
 
-    wait_until(lambda: "status=bounced" in (world.home / "log" / "maillog").read_text())
+    maillog = world.home / "log" / "maillog"
+    wait_until(lambda: maillog.exists() and "status=bounced" in maillog.read_text(), what="the maillog has the bounce")
     expected = {"relayed", "bounced", "report", "delivered", "removed"}
     wait_until(lambda: traced(world) >= expected, what="the trace has all of it")
 
