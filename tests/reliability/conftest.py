@@ -17,10 +17,6 @@ import pytest
 ROWS = Path(__file__).resolve().parent.parent / "artifacts" / "reliability"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", action="store_true", help="the fault runs at full length (make soak)")
-
-
 @pytest.fixture(scope="session")
 def length(request: pytest.FixtureRequest) -> Callable[[float, float], float]:
     """Choose between the short figure of `make test` and the long one of `make soak`."""
