@@ -56,6 +56,10 @@ class QueueRecipient(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     next_attempt_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0)
+    unfinished_attempts = models.PositiveIntegerField(
+        db_default=0,
+        help_text="Attempts since the last outcome that ended with an error of our own, or with the worker.",
+    )
     lease = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     last_attempt_at = models.DateTimeField(null=True, blank=True)

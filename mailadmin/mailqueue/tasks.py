@@ -10,7 +10,7 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from django.conf import settings
 from django.utils import timezone
 
-from mailadmin.mailqueue import worker
+from mailadmin.mailqueue import watchdog, worker
 from mailadmin.trace.retention import forget_before
 from mailcore.queue import operations
 from mailcore.relay.run import run_lease
@@ -19,7 +19,8 @@ from mailcore.relay.run import run_lease
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
 def deliver_batch(lease: str) -> None:
     """Work off one lease. Safe to run twice: without a valid lease it does nothing."""
-    run_lease(worker.current(), UUID(lease))
+    with watchdog.watching():
+        run_lease(worker.current(), UUID(lease))
 
 
 @shared_task(acks_late=True, ignore_result=True)

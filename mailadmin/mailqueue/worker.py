@@ -14,6 +14,7 @@ import psycopg
 import redis
 from django.conf import settings
 
+from mailadmin.mailqueue import watchdog
 from mailcore.clock import SystemClock
 from mailcore.config import statements as config_statements
 from mailcore.config.loader import load_snapshot
@@ -142,6 +143,7 @@ def build(dsn: str) -> Worker:
         hints=RedisHints(settings.REDIS_URL),
         clock=SystemClock(),
         stopping=is_stopping,
+        progress=watchdog.wind,
     )
 
 

@@ -6,12 +6,15 @@ recipients are claimed again. Nothing here depends on a broker.
 
 Recording is fenced: a deferral or failure counts only while the lease is held, so a recipient whose lease ended cannot
 bounce twice. A delivery counts always: it is a fact, and deleting the row prevents a second one.
+
+Attempts that are begun and come to no end are bounded (mailcore.queue.states): `begin` counts, and parks.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +25,7 @@ from mailcore.address import Address
 from mailcore.envelope import Envelope, Recipient
 from mailcore.queue import operations, statements
 from mailcore.queue.records import ClaimedLease, LeasedMessage, LeasedRecipient, OpenLease, Results
+from mailcore.queue.states import MOST_UNFINISHED
 
 Connection = psycopg.Connection[Any]
 HopKey = Callable[[str, str], str]  # recipient address, sender -> what messages with the same next hop have in common
@@ -31,6 +35,19 @@ LEASE_S = 45.0  # from each renewal; a dead worker's recipients wait at most thi
 BATCH_SIZE = 100
 _ROWS = 1000
 _ROUNDS = 4
+PARKED = (
+    f"451 4.3.0 parked: {MOST_UNFINISHED} attempts at this message ended with an error of this mail server;"
+    " see its log. It is tried again when it is released."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What has come of beginning a lease: whether there is something to try, and the queue ids that were parked."""
+
+    is_held: bool
+    parked: tuple[str, ...] = ()
+    was_begun_before: bool = False
 
 
 class LeaseLost(Exception):
@@ -74,13 +91,13 @@ def _group(
     batch_size: Callable[[str], int],
     max_leases: int,
 ) -> tuple[list[tuple[str, list[int]]], set[str]]:
-    """Rows -> (key, row ids) per lease, and the destinations that found no room."""
+    """Rows -> (key, row ids) per lease, and the destinations that found no room. A suspect message stays alone."""
     groups: list[tuple[str, list[int]]] = []
-    current: dict[str, list[int]] = {}
+    current: dict[tuple[str, int], list[int]] = {}
     skipped: set[str] = set()
-    for row_id, address, destination, sender in rows:
+    for row_id, address, destination, sender, suspect in rows:
         key = hop_key(address, sender)
-        batch = current.get(key)
+        batch = current.get((key, suspect))
         if batch is None or len(batch) >= batch_size(key):
             if key not in left:
                 left[key] = room(key)
@@ -88,7 +105,7 @@ def _group(
                 skipped.add(destination)
                 continue
             left[key] -= 1
-            batch = current[key] = []
+            batch = current[key, suspect] = []
             groups.append((key, batch))
         batch.append(row_id)
     return groups, skipped
@@ -119,9 +136,28 @@ def reclaim_ended(conn: Connection, now: datetime) -> int:
     return conn.execute(statements.RECLAIM_ENDED, {"now": now}).rowcount
 
 
-def give_back(conn: Connection, lease: uuid.UUID) -> int:
-    """End a lease early: what is left of it is due again."""
-    return conn.execute(statements.RETURN_LEASE, {"lease": lease}).rowcount
+def give_back(conn: Connection, lease: uuid.UUID, *, begun: bool = False) -> int:
+    """End a lease early: what is left of it is due again. `begun`: the caller began it, and nothing went wrong."""
+    return conn.execute(statements.RETURN_LEASE, {"lease": lease, "begun": int(begun)}).rowcount
+
+
+def begin(conn: Connection, lease: uuid.UUID, now: datetime) -> Begun:
+    """Count an attempt at every recipient of the lease, and prolong it. What has been begun too often is parked.
+
+    A lease with several messages that somebody began before is given back, so that each of them gets its own: one of
+    them may be what killed that worker.
+    """
+    until = now + timedelta(seconds=LEASE_S)
+    with conn.transaction():
+        rows = conn.execute(statements.BEGIN_LEASE, {"lease": lease, "now": now, "until": until}).fetchall()
+        most = max((count for _, count in rows), default=0)
+        if most > 1 and len({message_id for message_id, _ in rows}) > 1:
+            give_back(conn, lease, begun=True)
+            return Begun(is_held=False, was_begun_before=True)
+        if most <= MOST_UNFINISHED:
+            return Begun(is_held=bool(rows))
+        parked = conn.execute(statements.PARK, {"lease": lease, "most": MOST_UNFINISHED, "reply": PARKED}).fetchall()
+    return Begun(is_held=len(parked) < len(rows), parked=tuple(sorted({row[0] for row in parked})))
 
 
 def renew(conn: Connection, lease: uuid.UUID, now: datetime) -> bool:
@@ -234,6 +270,7 @@ def _record_deferred(conn: Connection, lease: uuid.UUID, results: Results, now: 
         "next_attempt_at": [d.next_attempt_at for d in results.deferred],
         "relay": [d.relay[:320] for d in results.deferred],
         "reply": [d.reply.replace("\0", "") for d in results.deferred],
+        "is_our_mistake": [d.is_our_mistake for d in results.deferred],
     }
     # Rows that were held, deleted or claimed anew in the meantime stay as they are.
     conn.execute(statements.DEFER, {**columns, "lease": lease, "now": now})

@@ -87,6 +87,8 @@ class Deferral:
     next_attempt_at: datetime
     relay: str
     reply: str
+    # An error of our own: the attempt counts as one that came to no end.
+    is_our_mistake: bool = False
 
 
 @dataclass(frozen=True, slots=True)

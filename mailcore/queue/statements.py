@@ -34,7 +34,7 @@ FROM unnest(%(address)s::text[], %(original)s::text[], %(notify)s::text[], %(orc
 
 # Rows somebody else is just claiming or changing are passed over, not waited for.
 SELECT_DUE = """
-SELECT r.id, r.address, r.destination, m.sender
+SELECT r.id, r.address, r.destination, m.sender, CASE WHEN r.unfinished_attempts > 0 THEN r.message_id ELSE 0 END
 FROM queue_recipient r
 JOIN queue_message m ON m.id = r.message_id
 WHERE r.state = 'waiting' AND r.next_attempt_at <= %(now)s AND r.destination <> ALL(%(full)s::text[])
@@ -70,12 +70,30 @@ WHERE r.lease = %(lease)s AND r.lease_until > %(now)s
 ORDER BY r.message_id, r.id
 """
 
+# The first thing a worker does with a lease, before it looks at any message: if it dies, this is what is known of it.
+BEGIN_LEASE = """
+UPDATE queue_recipient SET lease_until = %(until)s, unfinished_attempts = unfinished_attempts + 1
+WHERE lease = %(lease)s AND lease_until > %(now)s
+RETURNING message_id, unfinished_attempts
+"""
+
+PARK = """
+UPDATE queue_recipient r
+SET state = 'held', lease = NULL, lease_until = NULL, last_relay = 'none', last_reply = %(reply)s
+FROM queue_message m
+WHERE m.id = r.message_id AND r.lease = %(lease)s AND r.unfinished_attempts > %(most)s
+RETURNING m.queue_id
+"""
+
 RENEW_LEASE = """
 UPDATE queue_recipient SET lease_until = %(until)s WHERE lease = %(lease)s AND lease_until > %(now)s
 """
 
 RETURN_LEASE = """
-UPDATE queue_recipient SET state = 'waiting', lease = NULL, lease_until = NULL WHERE lease = %(lease)s
+UPDATE queue_recipient
+SET state = 'waiting', lease = NULL, lease_until = NULL,
+    unfinished_attempts = greatest(unfinished_attempts - %(begun)s::int, 0)
+WHERE lease = %(lease)s
 """
 
 RECLAIM_ENDED = """
@@ -111,9 +129,10 @@ DELETE FROM queue_recipient WHERE id = ANY(%(ids)s::bigint[]) AND lease = %(leas
 DEFER = """
 UPDATE queue_recipient r
 SET state = 'waiting', lease = NULL, lease_until = NULL, attempts = r.attempts + 1, last_attempt_at = %(now)s,
-    next_attempt_at = d.next_attempt_at, last_relay = d.relay, last_reply = d.reply
-FROM unnest(%(ids)s::bigint[], %(next_attempt_at)s::timestamptz[], %(relay)s::text[], %(reply)s::text[])
-     AS d(id, next_attempt_at, relay, reply)
+    next_attempt_at = d.next_attempt_at, last_relay = d.relay, last_reply = d.reply,
+    unfinished_attempts = CASE WHEN d.is_our_mistake THEN r.unfinished_attempts ELSE 0 END
+FROM unnest(%(ids)s::bigint[], %(next_attempt_at)s::timestamptz[], %(relay)s::text[], %(reply)s::text[],
+            %(is_our_mistake)s::bool[]) AS d(id, next_attempt_at, relay, reply, is_our_mistake)
 WHERE r.id = d.id AND r.lease = %(lease)s
 RETURNING r.id
 """
@@ -144,7 +163,7 @@ WHERE (id = ANY(%(recipient_ids)s::bigint[]) OR message_id = ANY(%(message_ids)s
 """
 
 RELEASE = """
-UPDATE queue_recipient SET state = 'waiting', next_attempt_at = %(now)s
+UPDATE queue_recipient SET state = 'waiting', next_attempt_at = %(now)s, unfinished_attempts = 0
 WHERE (id = ANY(%(recipient_ids)s::bigint[]) OR message_id = ANY(%(message_ids)s::bigint[])) AND state = 'held'
 """
 

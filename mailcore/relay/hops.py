@@ -7,9 +7,12 @@ from functools import lru_cache
 from mailcore.address import Address
 from mailcore.config.snapshot import NextHop, Snapshot
 from mailcore.errors import AddressSyntaxError
+from mailcore.log import get_logger
 from mailcore.routing.rewrite import localise
 
 LOCAL_KEY = "local"
+
+log = get_logger(__name__)
 
 
 def hop_of(address: Address, sender: Address | None, snapshot: Snapshot) -> NextHop | None:
@@ -37,4 +40,8 @@ class HopKeys:
             hop = hop_of(Address.parse(address), Address.parse(sender) if sender else None, self.snapshot)
         except AddressSyntaxError:
             return LOCAL_KEY  # fails there, with a report
+        except Exception:
+            # The worker meets the same error, and its attempts are counted; here it would stop the whole queue.
+            log.exception("next_hop_failed", recipient=address)
+            return LOCAL_KEY
         return hop.key if hop else LOCAL_KEY

@@ -20,21 +20,23 @@ import psycopg
 
 from mailcore.config.snapshot import NextHop, Snapshot
 from mailcore.db.pool import is_unavailable
+from mailcore.errors import MailError
 from mailcore.log import get_logger
-from mailcore.maillog.event import Removed
+from mailcore.maillog.event import QueueAction, Removed
 from mailcore.outcome import Deferred, Outcome
 from mailcore.queue import leases, operations
 from mailcore.queue.leases import LeaseLost
-from mailcore.queue.records import LeasedMessage, LeasedRecipient, QueuedMessage, Results
+from mailcore.queue.records import LeasedMessage, LeasedRecipient, Results
 from mailcore.queue.schedule import Schedule
 from mailcore.queue.spool import SpoolReader
+from mailcore.queue.states import MOST_UNFINISHED
 from mailcore.relay.attempt import HopSender
 from mailcore.relay.client import Credentials, OutgoingMail
 from mailcore.relay.connection import Settings
 from mailcore.relay.hops import hop_of
 from mailcore.relay.mx import resolve_targets
-from mailcore.relay.reports import Reports
-from mailcore.relay.settle import Circumstances, Settlement, settle
+from mailcore.relay.reports import Enqueued, Reports
+from mailcore.relay.settle import Circumstances, Settlement, settle, without_reports
 from mailcore.relay.worker import Connection, Worker
 from mailcore.reply import Reply
 from mailcore.secretbox import UnsealError
@@ -46,6 +48,7 @@ RETRY_RECORD_S = 0.5
 TAKE_UP_PAUSES_S = (0.1, 0.2, 0.4)
 CONTENT_MISSING = Reply(451, "4.3.0", "the content of the message is missing from the spool")
 OUR_MISTAKE = Reply(451, "4.3.0", "an error in this mail server; see its log")
+PARKED_BY = "the queue"
 HEADER_BYTES = 65536
 MAX_RECIPIENTS = 100  # every server takes so many in one transaction (RFC 5321 section 4.5.3.1.8)
 
@@ -93,9 +96,9 @@ class _LeaseRun:
         self._tried = 0
 
     def run(self, conn: Connection) -> int:
-        messages = leases.load(conn, self._lease, self._worker.clock.now())
-        if not messages or not self._is_held():
+        if not self._begin(conn):
             return 0
+        messages = leases.load(conn, self._lease, self._worker.clock.now())
         self._snapshot = self._worker.snapshot(conn)
         for hop, jobs in _by_hop(messages, self._snapshot):
             if hop is None:
@@ -104,11 +107,25 @@ class _LeaseRun:
                 self._run_hop(hop, jobs)
         self._flush()
         if self._must_end():
-            leases.give_back(self._worker.database.connection(), self._lease)
+            leases.give_back(self._worker.database.connection(), self._lease, begun=True)
         self._worker.hints.queue_changed()
         return self._tried
 
     # The lease
+
+    def _begin(self, conn: Connection) -> bool:
+        """Count the attempt before anything is looked at: what kills this process must be known afterwards."""
+        worker = self._worker
+        worker.progress()
+        begun = leases.begin(conn, self._lease, worker.clock.now())
+        self._renewed_at = time.monotonic()
+        for queue_id in begun.parked:
+            log.error("message_parked", queue_id=queue_id, attempts=MOST_UNFINISHED)
+            worker.events.record(QueueAction(at=worker.clock.now(), queue_id=queue_id, action="hold", by=PARKED_BY))
+        if begun.was_begun_before:
+            log.warning("lease_divided", lease=self._lease)
+            worker.hints.queue_changed()
+        return begun.is_held
 
     def _may_go_on(self) -> bool:
         """Whether another message may be begun."""
@@ -125,6 +142,7 @@ class _LeaseRun:
         return self._renew()
 
     def _renew(self) -> bool:
+        self._worker.progress()
         try:
             held = leases.renew(self._worker.database.connection(), self._lease, self._worker.clock.now())
         except psycopg.Error as error:
@@ -188,7 +206,7 @@ class _LeaseRun:
             raise
         except Exception as error:
             log.exception("attempt_failed", queue_id=job.message.queue_id, error=str(error))
-            return self._settle(job, _deferred(job, OUR_MISTAKE))
+            return self._mistaken(job)
 
     def _content(self, reader: SpoolReader) -> Iterator[bytes]:
         """The last moment before the message leaves: the server has agreed to take it, is it still ours to send?"""
@@ -212,11 +230,11 @@ class _LeaseRun:
             except LeaseLost:
                 log.warning("lease_lost", lease=self._lease)
                 return
-            except psycopg.Error as error:
+            except Exception as error:
                 if is_unavailable(error):
                     raise
                 log.exception("local_delivery_failed", queue_id=job.message.queue_id)
-                self._note(job, self._settle(job, _deferred(job, OUR_MISTAKE)))
+                self._note(job, self._mistaken(job))
 
     def _deliver_here(self, job: _Job) -> None:
         """Mailbox, queue rows and reports change in one database transaction."""
@@ -233,19 +251,28 @@ class _LeaseRun:
             settlement = self._settle(job, result.outcomes)
             if result.forwarded:
                 operations.add_recipients(conn, message.id, result.forwarded, clock=worker.clock)
-            reports, finished = self._write(conn, [settlement])
+            settlements, reports, finished = self._write(conn, [settlement])
         self._tried += 1
-        self._after_commit([settlement], reports, finished)
+        self._after_commit(settlements, reports, finished)
         if result.mailbox_ids:
             worker.hints.mailboxes_changed(result.mailbox_ids)
 
     # Writing down
 
-    def _settle(self, job: _Job, outcomes: Sequence[Outcome], *, reports_itself: bool = False) -> Settlement:
+    def _mistaken(self, job: _Job) -> Settlement:
+        """An error of ours, not of the message's route: tried again, but not for ever."""
+        return self._settle(job, _deferred(job, OUR_MISTAKE), is_our_mistake=True)
+
+    def _settle(
+        self, job: _Job, outcomes: Sequence[Outcome], *, reports_itself: bool = False, is_our_mistake: bool = False
+    ) -> Settlement:
+        given = self._circumstances(job.rule, reports_itself=reports_itself, is_our_mistake=is_our_mistake)
+        return settle(job.message, job.recipients, outcomes, given)
+
+    def _circumstances(self, rule: str, *, reports_itself: bool = False, is_our_mistake: bool = False) -> Circumstances:
         snapshot = self._snapshot
         schedule = Schedule(snapshot.minimal_backoff_time, snapshot.maximal_backoff_time, snapshot.delay_warning_time)
-        given = Circumstances(schedule, self._worker.clock.now(), job.rule, reports_itself)
-        return settle(job.message, job.recipients, outcomes, given)
+        return Circumstances(schedule, self._worker.clock.now(), rule, reports_itself, is_our_mistake)
 
     def _note(self, job: _Job, settlement: Settlement) -> None:
         self._pending.append(settlement)
@@ -265,12 +292,13 @@ class _LeaseRun:
                 if not is_unavailable(error) or time.monotonic() > limit:
                     log.error("outcome_not_recorded", queue_ids=[s.message.queue_id for s in settlements])
                     raise _NotRecorded(str(error)) from error
+                self._worker.progress()
                 time.sleep(RETRY_RECORD_S)
 
     def _record(self, settlements: Sequence[Settlement]) -> None:
         conn = self._worker.database.connection()
         try:
-            reports, finished = self._write(conn, settlements)
+            settlements, reports, finished = self._write(conn, settlements)
         except LeaseLost:
             log.warning("lease_lost", lease=self._lease)
             delivered = Results(
@@ -282,11 +310,10 @@ class _LeaseRun:
 
     def _write(
         self, conn: Connection, settlements: Sequence[Settlement]
-    ) -> tuple[list[tuple[Settlement, QueuedMessage, str]], list[str]]:
+    ) -> tuple[Sequence[Settlement], list[Enqueued], list[str]]:
         """Rows and reports, in one database transaction (or savepoint). Report files are durable before it."""
         worker = self._worker
-        writer = Reports(worker.spool, self._snapshot, worker.local.directory, worker.local.lists, worker.clock)
-        reports = [(s, report, action) for s in settlements for report, action in writer.write(s)]
+        settlements, reports = self._write_reports(settlements)
         results = Results(
             message_ids=[s.message.id for s in settlements],
             delivered=[n for s in settlements for n in s.delivered],
@@ -297,17 +324,38 @@ class _LeaseRun:
             all_delivered=all(s.all_delivered for s in settlements),
         )
         try:
-            return reports, leases.record(conn, self._lease, results, worker.clock.now())
+            return settlements, reports, leases.record(conn, self._lease, results, worker.clock.now())
         except LeaseLost:
             # Nobody promised these. (After another error they may have been: COMMIT can fail behind the fact.)
             for _, report, _ in reports:
                 worker.spool.discard(report.queue_id)
             raise
 
+    def _write_reports(self, settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Enqueued]]:
+        """A message whose report cannot be made must not keep what became of the others from being recorded."""
+        worker = self._worker
+        writer = Reports(worker.spool, self._snapshot, worker.local.directory, worker.local.lists, worker.clock)
+        settled: list[Settlement] = []
+        reports: list[Enqueued] = []
+        for settlement in settlements:
+            try:
+                written = writer.write(settlement)
+            except psycopg.Error:
+                raise
+            except Exception as error:
+                log.exception("report_failed", queue_id=settlement.message.queue_id)
+                is_ours = not isinstance(error, OSError | MailError)
+                given = self._circumstances("", is_our_mistake=is_ours)
+                settled.append(without_reports(settlement, given, OUR_MISTAKE))
+            else:
+                settled.append(settlement)
+                reports += [(settlement, report, action) for report, action in written]
+        return settled, reports
+
     def _after_commit(
         self,
         settlements: Sequence[Settlement],
-        reports: Sequence[tuple[Settlement, QueuedMessage, str]],
+        reports: Sequence[Enqueued],
         finished: Sequence[str],
     ) -> None:
         worker = self._worker

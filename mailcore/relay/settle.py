@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from mailcore.dsn.decide import Action, is_due
@@ -13,6 +13,7 @@ from mailcore.maillog.event import Bounced, DeferredAttempt, DeliveredLocally, E
 from mailcore.outcome import Deferred, Delivered, Outcome
 from mailcore.queue.records import Deferral, LeasedMessage, LeasedRecipient
 from mailcore.queue.schedule import Schedule, is_expired
+from mailcore.reply import Reply
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Circumstances:
     now: datetime
     rule: str = ""
     reports_itself: bool = False
+    is_our_mistake: bool = False
     store: str = "maildir"
 
 
@@ -65,6 +67,22 @@ def settle(
     return settlement
 
 
+def without_reports(settlement: Settlement, circumstances: Circumstances, reply: Reply) -> Settlement:
+    """The same when its reports cannot be written: what arrived has arrived, nobody else is given up unheard."""
+    message, delivered = settlement.message, set(settlement.delivered)
+    left = [leased for leased in message.recipients if leased.id in {*settlement.failed, *_deferred_ids(settlement)}]
+    outcomes = [Deferred(leased.recipient, "none", reply) for leased in left]
+    result = settle(replace(message, expires_at=datetime.max.replace(tzinfo=UTC)), left, outcomes, circumstances)
+    result.reported.clear()
+    result.delivered = [leased.id for leased in message.recipients if leased.id in delivered]
+    result.events += [event for event in settlement.events if isinstance(event, DeliveredLocally | Relayed)]
+    return result
+
+
+def _deferred_ids(settlement: Settlement) -> list[int]:
+    return [deferral.id for deferral in settlement.deferred]
+
+
 def _delivered(settlement: Settlement, leased: LeasedRecipient, outcome: Delivered, given: Circumstances) -> None:
     settlement.delivered.append(leased.id)
     if outcome.relay == "local":
@@ -79,7 +97,7 @@ def _delivered(settlement: Settlement, leased: LeasedRecipient, outcome: Deliver
 def _deferred(settlement: Settlement, leased: LeasedRecipient, outcome: Deferred, given: Circumstances) -> None:
     message = settlement.message
     next_at = given.schedule.next_attempt(message.received_at, given.now, message.expires_at)
-    settlement.deferred.append(Deferral(leased.id, next_at, outcome.relay, str(outcome.reply)))
+    settlement.deferred.append(Deferral(leased.id, next_at, outcome.relay, str(outcome.reply), given.is_our_mistake))
     settlement.events.append(DeferredAttempt(**_event_fields(message, outcome, given), next_attempt_at=next_at))
     if not message.delay_warned and given.schedule.is_warning_due(message.received_at, given.now):
         _report(settlement, Action.DELAYED, outcome, given)

@@ -51,12 +51,17 @@ def _never() -> bool:
     return False
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """All that running a lease needs.
 
-    `stopping` says that the program wants to end: no further message is begun. `time_scale` shortens the time limits
-    of SMTP in tests.
+    `stopping` says that the program wants to end: no further message is begun. `progress` is called whenever the work
+    goes on, so that a worker which hangs can be told from one that waits. `time_scale` shortens the time
+    limits of SMTP in tests.
     """
 
     database: Database
@@ -70,5 +75,6 @@ class Worker:
     hints: Hints
     clock: Clock
     stopping: Callable[[], bool] = _never
+    progress: Callable[[], None] = _nothing
     time_scale: float = 1.0
     record_patience_s: float = 900.0

@@ -34,13 +34,9 @@ class QueueProcesses:
 
     def start(self, name: str) -> None:
         """ "worker" or "scheduler"."""
-        commands = {
-            "worker": list(celery_command(self._workers)),
-            "scheduler": [sys.executable, str(ROOT / "manage.py"), "run_scheduler"],
-        }
         with open(self._home / f"{name}.output", "ab") as output:
             self.processes[name] = subprocess.Popen(
-                commands[name],
+                self.command(name),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -48,6 +44,12 @@ class QueueProcesses:
                 cwd=ROOT,
                 start_new_session=True,
             )
+
+    def command(self, name: str) -> list[str]:
+        """As the appliance starts it."""
+        if name == "worker":
+            return list(celery_command(self._workers))
+        return [sys.executable, str(ROOT / "manage.py"), "run_scheduler"]
 
     def stop(self, name: str) -> int:
         process = self.processes.pop(name)
