@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mailcore.log import get_logger
+from mailcore.proxied import Origin
 
 READ_LIMIT_BYTES = 256 * 1024
 WRITE_LIMIT_BYTES = 512 * 1024
@@ -24,7 +25,7 @@ Serve = Callable[["Connection"], Coroutine[Any, Any, None]]
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. `serve` is started as a task when it is made."""
+    """A client's connection, with an `origin` through a balancer. `serve` is started as a task when it is made."""
 
     __slots__ = (
         "_blocked",
@@ -48,7 +49,9 @@ class Connection(asyncio.Protocol):
         "tls",
     )
 
-    def __init__(self, serve: Serve, tls_context: ssl.SSLContext | None, *, idle_limit_s: float) -> None:
+    def __init__(
+        self, serve: Serve, tls_context: ssl.SSLContext | None, *, idle_limit_s: float, origin: Origin | None = None
+    ) -> None:
         self._serve = serve
         self._tls_context = tls_context
         self._loop = asyncio.get_running_loop()
@@ -64,8 +67,9 @@ class Connection(asyncio.Protocol):
         self.last_active = self._loop.time()
         self.on_closed: Callable[[Connection], None] | None = None
         self.task: asyncio.Task[None] | None = None
-        self.peer = ""
-        self.tls = False
+        self.peer = origin.host if origin is not None else ""
+        # TLS that ends at the balancer protects the client's password, too.
+        self.tls = origin is not None and origin.tls is not None
 
     # What the event loop calls.
 
@@ -74,8 +78,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         address = transport.get_extra_info("peername")
-        self.peer = address[0] if address else ""
-        self.tls = transport.get_extra_info("sslcontext") is not None
+        self.peer = self.peer or (address[0] if address else "")
+        self.tls = self.tls or transport.get_extra_info("sslcontext") is not None
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)  # type: ignore[union-attr]
         self.task = self._loop.create_task(self._run())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from accessd.connection import Connection, Serve
 from accessd.settings import Endpoint, Protocol
 from mailcore.log import get_logger
+from mailcore.proxied import Origin, ProxiedServer
 from mailcore.sockets import listen, name_of, open_socket
 from mailcore.tls import Certificate
 
@@ -29,13 +31,15 @@ class Listener:
         sessions: Mapping[Protocol, Serve],
         *,
         most_connections: int,
+        trusts_balancer: Callable[[str], bool],
     ) -> None:
         self._addresses = addresses
         self._endpoints = endpoints
         self._certificate = certificate
         self._sessions = sessions
         self._most = most_connections
-        self._servers: list[asyncio.Server] = []
+        self._trusts_balancer = trusts_balancer
+        self._servers: list[asyncio.Server | ProxiedServer] = []
         self._sweeper: asyncio.Task[None] | None = None
         self.connections: set[Connection] = set()
         self.listening: list[str] = []
@@ -52,16 +56,20 @@ class Listener:
 
     async def _listen(self, endpoint: Endpoint, address: str) -> None:
         sock = open_socket(address, endpoint.port)
-        name = endpoint.protocol + ("s" if endpoint.implicit_tls else "")
-        self.listening.append(f"{name} {name_of(sock)}")
+        self.listening.append(f"{endpoint.name} {name_of(sock)}")
         context = self._certificate.context() if endpoint.implicit_tls else None
-        self._servers.append(await listen(sock, lambda: self._accept(endpoint), context))
+        factory = partial(self._accept, endpoint)
+        if endpoint.proxied:
+            self._servers.append(ProxiedServer(sock, factory, context, self._trusts_balancer))
+        else:
+            self._servers.append(await listen(sock, factory, context))
 
-    def _accept(self, endpoint: Endpoint) -> Connection:
+    def _accept(self, endpoint: Endpoint, origin: Origin | None = None) -> Connection:
         connection = Connection(
             self._sessions[endpoint.protocol] if len(self.connections) < self._most else _turn_away,
             self._certificate.context(),
             idle_limit_s=IDLE_LIMIT_S[endpoint.protocol],
+            origin=origin,
         )
         self.connections.add(connection)
         connection.on_closed = self.connections.discard

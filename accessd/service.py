@@ -111,6 +111,7 @@ async def _serve(settings: Settings, context: Context, number: int, most_files: 
         certificate,
         sessions_of(context),
         most_connections=most_files - FILES_KEPT_FREE,
+        trusts_balancer=lambda host: host in context.config.current().haproxy_trusted_networks,
     )
     await listener.start()
     stop = asyncio.Event()

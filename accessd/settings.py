@@ -15,11 +15,17 @@ Protocol = Literal["imap", "pop3"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One port: which protocol, and whether it begins with TLS."""
+    """One port: which protocol, whether it begins with TLS, and whether a PROXY header comes before all that."""
 
     protocol: Protocol
     port: int
     implicit_tls: bool
+    proxied: bool = False
+
+    @property
+    def name(self) -> str:
+        """As the process reports it."""
+        return self.protocol + ("s" if self.implicit_tls else "") + ("-proxy" if self.proxied else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,21 @@ class Settings:
         return self.mail_home / "mail"
 
 
-_PORTS: tuple[tuple[str, str, Protocol, bool], ...] = (
-    ("IMAP_PORT", "2143", "imap", False),
-    ("IMAPS_PORT", "2993", "imap", True),
-    ("POP3_PORT", "2110", "pop3", False),
-    ("POP3S_PORT", "2995", "pop3", True),
+_PORTS: tuple[tuple[str, str, Protocol, bool, bool], ...] = (
+    ("IMAP_PORT", "2143", "imap", False, False),
+    ("IMAPS_PORT", "2993", "imap", True, False),
+    ("POP3_PORT", "2110", "pop3", False, False),
+    ("POP3S_PORT", "2995", "pop3", True, False),
+    ("IMAP_PROXY_PORT", "", "imap", False, True),
+    ("IMAPS_PROXY_PORT", "", "imap", True, True),
+    ("POP3_PROXY_PORT", "", "pop3", False, True),
+    ("POP3S_PROXY_PORT", "", "pop3", True, True),
 )
 
 
 def _endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    chosen = ((protocol, int(environ.get(name, default) or 0), tls) for name, default, protocol, tls in _PORTS)
-    return tuple(Endpoint(protocol, port, tls) for protocol, port, tls in chosen if port)
+    chosen = [
+        Endpoint(protocol, int(environ.get(name, default) or 0), tls, proxied)
+        for name, default, protocol, tls, proxied in _PORTS
+    ]
+    return tuple(endpoint for endpoint in chosen if endpoint.port)

@@ -13,6 +13,7 @@ from mailcore.ids import new_session_id
 from mailcore.maillog.event import Event
 from mailcore.message.trace import TlsUsed
 from mailcore.policy.context import ClientContext
+from mailcore.proxied import Origin
 from smtpd.client_name import THIS_MACHINE, UNKNOWN
 
 MX, SUBMISSION, SUBMISSIONS = "mx", "submission", "submissions"
@@ -23,8 +24,8 @@ PICKUP = "pickup"  # no connection: left in the maildrop by a local user
 class Client:
     """One connection's client. `extended` after EHLO; `tls` and `account` once there are any.
 
-    What happens before it is to be recorded waits in `unrecorded`: while `naming` runs, for the name; in a connection
-    of this machine, for a hello.
+    What happens before it is to be recorded waits in `unrecorded`: while `naming` runs, for the name; while it
+    `is_quiet`, as health checks are, for the first sign that it is more than that.
     """
 
     address: str
@@ -36,6 +37,8 @@ class Client:
     account: AccountRecord | None = None
     session_id: str = field(default_factory=new_session_id)
     naming: asyncio.Task[str] | None = None
+    is_balancer: bool = False
+    is_quiet: bool = False
     unrecorded: list[Event] = field(default_factory=list)
 
     def context(self, snapshot: Snapshot) -> ClientContext:
@@ -49,9 +52,9 @@ class Client:
         )
 
     @property
-    def is_this_machine(self) -> bool:
-        """Whether it connects from here, as health checks do."""
-        return self.address in THIS_MACHINE
+    def may_be_probe(self) -> bool:
+        """Whether it is from here or from the balancer itself, as health checks are."""
+        return self.is_balancer or self.address in THIS_MACHINE
 
     @property
     def account_address(self) -> str:
@@ -68,6 +71,12 @@ def client_of(peername: object, listener: str) -> Client:
     """The client behind a socket's peer name; an IPv4 client of an IPv6 socket is shown as IPv4."""
     host = str(peername[0]) if isinstance(peername, tuple) and peername else ""
     return Client(_address(host), listener)
+
+
+def client_from(origin: Origin, listener: str) -> Client:
+    """The client that a trusted balancer speaks of. TLS that ends at the balancer is the client's all the same."""
+    tls = TlsUsed(origin.tls.version, origin.tls.cipher, 0) if origin.tls else None
+    return Client(_address(origin.host), listener, tls=tls, is_balancer=origin.is_balancer)
 
 
 @lru_cache(maxsize=4096)

@@ -43,9 +43,9 @@ class Handler:
         """The greeting, or why there is none."""
         snapshot = self.snapshot
         self._name(client)
+        client.is_quiet = client.may_be_probe
         client.unrecorded.append(happenings.connected(client))
-        if not client.is_this_machine:
-            self._write(client)
+        self._write(client)
         count = self.services.counts.opened(client.address)
         decision = decide(rules.CONNECT, ConnectContext(snapshot, client.context(snapshot), count))
         if decision is None:
@@ -55,10 +55,8 @@ class Handler:
     def disconnected(self, client: Client) -> None:
         """The connection is over. Who looks every second whether this port answers shall not fill the log."""
         self.services.counts.closed(client.address)
-        if client.is_this_machine and client.unrecorded:
-            client.unrecorded.clear()
-            return
-        self._record(client, happenings.disconnected(client))
+        if not client.is_quiet:
+            self._record(client, happenings.disconnected(client))
 
     def refused(self, client: Client, stage: str, decision: Decision) -> Reply:
         """Record a refusal that no transaction knows of."""
@@ -81,17 +79,21 @@ class Handler:
         self._write(client)
 
     def said_hello(self, client: Client) -> None:
-        """It means to talk."""
-        if client.unrecorded:
-            self._write(client)
+        """It means to talk; a balancer's check (HAProxy: smtpchk) says as much and leaves."""
+        if client.is_quiet and not client.is_balancer:
+            self._no_longer_quiet(client)
 
     def _record(self, client: Client, event: ev.Event) -> None:
         client.unrecorded.append(event)
+        self._no_longer_quiet(client)
+
+    def _no_longer_quiet(self, client: Client) -> None:
+        client.is_quiet = False
         self._write(client)
 
     def _write(self, client: Client) -> None:
         """In order, and with the client's name: what happens before it is known is written when it is."""
-        if client.naming is not None:
+        if client.naming is not None or client.is_quiet:
             return
         for event in client.unrecorded:
             self.services.recorder.record(happenings.named(event, client.name))
@@ -117,6 +119,8 @@ class Handler:
         """A new transaction, if the reply is positive. From here on the client's name is needed."""
         if client.naming is not None:
             await asyncio.wait({client.naming})
+        if client.is_quiet:
+            self._no_longer_quiet(client)
         transaction = Transaction(self.services, self._lookup, client)
         try:
             reply = await transaction.mail(command)

@@ -1,4 +1,7 @@
-"""The ports of one SMTP process: which are opened, and what is said of them."""
+"""The ports of one SMTP process: which are opened, and what is said of them.
+
+Ports for balancers are ports of their own, so that nobody has to guess whether a connection begins with a PROXY header.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from functools import partial
 
 from mailcore.log import get_logger
+from mailcore.proxied import ProxiedServer
 from mailcore.sockets import listen, name_of, open_socket
 from mailcore.tls import Certificate
 from smtpd.client import SUBMISSIONS
@@ -23,31 +27,39 @@ class Listener:
         self._settings = settings
         self._certificate = certificate
         self._handler = handler
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | ProxiedServer] = []
         self.connections: set[SMTPProtocol] = set()
         self.listening: tuple[str, ...] = ()
 
     async def start(self) -> None:
         """Open the ports. The one that begins with TLS stays closed without a certificate."""
         names = []
-        for role, port in self._settings.ports.items():
+        wanted = [(role, port, False) for role, port in self._settings.ports.items()]
+        wanted += [(role, port, True) for role, port in self._settings.proxied_ports.items()]
+        for role, port, proxied in wanted:
             if not port:
                 continue
             if role == SUBMISSIONS and self._certificate.context() is None:
                 log.error("no_certificate", port=port)
                 continue
-            names += [await self._listen(role, host, port) for host in self._settings.listen_addresses]
+            for host in self._settings.listen_addresses:
+                names.append(await self._listen(role, host, port, proxied=proxied))
         self.listening = tuple(names)
 
-    async def _listen(self, role: str, host: str, port: int) -> str:
+    async def _listen(self, role: str, host: str, port: int, *, proxied: bool) -> str:
         context = self._certificate.context() if role == SUBMISSIONS else None
         offered = (lambda: None) if role == SUBMISSIONS else self._certificate.context
         entrance = Entrance(self._handler, role, offered, self.connections)
         sock = open_socket(host, port)
-        name = f"{role} {name_of(sock)}"
         factory = partial(SMTPProtocol, entrance, asyncio.get_running_loop())
+        if proxied:
+            self._servers.append(ProxiedServer(sock, factory, context, self._trusts))
+            return f"{role}-proxy {name_of(sock)}"
         self._servers.append(await listen(sock, factory, context))
-        return name
+        return f"{role} {name_of(sock)}"
+
+    def _trusts(self, balancer: str) -> bool:
+        return balancer in self._handler.snapshot.haproxy_trusted_networks
 
     def stop_accepting(self) -> None:
         """Close the ports; connections go on."""

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from mailcore.log import get_logger
 from mailcore.policy.decision import Decision
+from mailcore.proxied import Origin
 from mailcore.reply import Reply
 from mailcore.smtp.command import CommandError, parse_mail, parse_rcpt
 from mailcore.smtp.data import ChunkReader
 from smtpd import auth, replies
-from smtpd.client import Client, client_of, tls_of
+from smtpd.client import Client, client_from, client_of, tls_of
 from smtpd.content import ContentStream
 from smtpd.handler import Handler
 from smtpd.stream import AUTH_LINE_LIMIT, COMMAND_LINE_LIMIT, BareNewline, Gone, LineTooLong
@@ -53,11 +54,12 @@ class Entrance:
 
 
 class SMTPProtocol(ContentStream):
-    """One connection."""
+    """One connection; with an `origin` it came through a balancer."""
 
-    def __init__(self, entrance: Entrance, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, entrance: Entrance, loop: asyncio.AbstractEventLoop, origin: Origin | None = None) -> None:
         super().__init__(loop, entrance.timeout_s)
         self._entrance = entrance
+        self._origin = origin
         self._handler = entrance.handler
         self._client: Client
         self._transaction: Transaction | None = None
@@ -71,8 +73,11 @@ class SMTPProtocol(ContentStream):
     async def _handle_client(self) -> None:
         """From greeting to goodbye."""
         assert self.transport is not None
-        self._client = client_of(self.transport.get_extra_info("peername"), self._entrance.listener)
-        self._client.tls = tls_of(self.transport.get_extra_info("ssl_object"))
+        if self._origin is None:
+            self._client = client_of(self.transport.get_extra_info("peername"), self._entrance.listener)
+        else:
+            self._client = client_from(self._origin, self._entrance.listener)
+        self._client.tls = tls_of(self.transport.get_extra_info("ssl_object")) or self._client.tls
         self._entrance.open_protocols.add(self)
         try:
             self._greet()
@@ -249,7 +254,7 @@ class SMTPProtocol(ContentStream):
         context = self._entrance.tls_context()
         if argument:
             self._send(replies.usage("STARTTLS"))
-        elif self._is_tls:
+        elif self._client.tls is not None:
             self._send(replies.TLS_ACTIVE)
         elif context is None:
             self._send(replies.TLS_UNAVAILABLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailcore.sockets import parse_addresses
@@ -28,6 +28,8 @@ class Settings:
     worker: int = 1
     # "host:port" of a name server in place of the system's.
     dns_server: str = ""
+    # Those whose connections begin with a PROXY header.
+    proxied_ports: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ, *, worker: int = 1) -> Settings:
@@ -48,4 +50,9 @@ class Settings:
             threads=int(environment.get("SMTPD_THREADS") or 6),
             worker=worker,
             dns_server=environment.get("DNS_SERVER", ""),
+            proxied_ports={
+                MX: int(environment.get("SMTP_PROXY_PORT") or 0),
+                SUBMISSION: int(environment.get("SUBMISSION_PROXY_PORT") or 0),
+                SUBMISSIONS: int(environment.get("SUBMISSIONS_PROXY_PORT") or 0),
+            },
         )

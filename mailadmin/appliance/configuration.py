@@ -19,6 +19,14 @@ PORTS = (
     ("POP3_PORT", 2110, "POP3, STARTTLS", "accessd"),
     ("POP3S_PORT", 2995, "POP3, TLS", "accessd"),
     ("WEB_PORT", 8000, "panel, webmail, API", "web"),
+    # For balancers: each connection begins with a PROXY header. Off unless set.
+    ("SMTP_PROXY_PORT", 0, "SMTP behind a balancer", "smtpd"),
+    ("SUBMISSION_PROXY_PORT", 0, "submission behind a balancer, STARTTLS", "smtpd"),
+    ("SUBMISSIONS_PROXY_PORT", 0, "submission behind a balancer, TLS", "smtpd"),
+    ("IMAP_PROXY_PORT", 0, "IMAP behind a balancer, STARTTLS", "accessd"),
+    ("IMAPS_PROXY_PORT", 0, "IMAP behind a balancer, TLS", "accessd"),
+    ("POP3_PROXY_PORT", 0, "POP3 behind a balancer, STARTTLS", "accessd"),
+    ("POP3S_PROXY_PORT", 0, "POP3 behind a balancer, TLS", "accessd"),
 )
 EMBEDDED_PORTS = {"PG_PORT": 5440, "REDIS_PORT": 6390}
 

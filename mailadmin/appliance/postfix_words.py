@@ -31,6 +31,8 @@ def parameters() -> dict[str, str]:
     found |= {name: f"{getattr(settings, name)}s" for name in IN_SECONDS}
     found["relayhost"] = _next_hop(settings.relayhost)
     found["smtpd_tls_auth_only"] = "yes" if settings.plaintext_auth == "never" else "no"
+    # Postfix believes whoever reaches such a port; here it has to be one of the balancers.
+    found["smtpd_upstream_proxy_protocol"] = "haproxy" if settings.haproxy_trusted_networks else ""
     found["mynetworks"] = " ".join(_network(network) for network in MyNetwork.objects.filter(enabled=True))
     found |= _domains()
     found |= _maps()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 GREETINGS = {"mx": b"220", "submission": b"220", "imap": b"* OK", "pop3": b"+OK"}
 MOST_SHOWN = 80
 
-_LISTENING = re.compile(r"(?:(?P<protocol>\w+) )?(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<four>[0-9.]+)):(?P<port>\d{1,5})")
+_LISTENING = re.compile(r"(?:(?P<protocol>[\w-]+) )?(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<four>[0-9.]+)):(?P<port>\d{1,5})")
 _LOOPBACK = {False: "127.0.0.1", True: "::1"}
 # Where to reach who listens on every address. "::" may be both families, on a machine that has no IPv6.
 _ANY = {"0.0.0.0": ("127.0.0.1",), "::": ("::1", "127.0.0.1")}

@@ -58,7 +58,7 @@ class ServerSettingsAdmin(PanelAdmin):
                 )
             },
         ),
-        ("Trust", {"fields": ("plaintext_auth", "mynetworks_style")}),
+        ("Trust", {"fields": ("plaintext_auth", "mynetworks_style", "haproxy_trusted_networks")}),
         ("Sending", {"fields": ("relayhost", "smtp_tls_security_level", "destination_concurrency_limit")}),
         (
             "Retries",

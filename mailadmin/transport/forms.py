@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from mailadmin.directory.form_fields import DurationField, SizeField
+from mailadmin.directory.form_fields import DurationField, LinesField, SizeField
 from mailadmin.directory.validators import validate_account_address
 from mailadmin.transport.fields import parse_network
 from mailadmin.transport.models import (
@@ -27,6 +27,7 @@ from mailadmin.transport.models import (
 )
 from mailadmin.transport.open_relay import is_open_relay
 from mailadmin.transport.postfix_notation import NextHopNotation, NotationError, parse_next_hop
+from mailadmin.transport.validators import validate_balancer
 from mailcore.address import Address, AddressSyntaxError, parse_domain
 
 
@@ -173,6 +174,11 @@ class SenderRewriteForm(forms.ModelForm):
         return cleaned
 
 
+def check_balancer(typed: str) -> None:
+    """A network as it is typed."""
+    validate_balancer(parse_network(typed))
+
+
 class ServerSettingsForm(forms.ModelForm):
     """Identity and limits; sizes and times with units."""
 
@@ -181,6 +187,7 @@ class ServerSettingsForm(forms.ModelForm):
     maximal_backoff_time = DurationField(label="Longest pause between retries")
     maximal_queue_lifetime = DurationField(label="Returned to the sender after")
     delay_warning_time = DurationField(label="Delay warning after", required=False)
+    haproxy_trusted_networks = LinesField(label="Balancers", required=False, item_validator=check_balancer)
 
     class Meta:
         model = ServerSettings
@@ -209,12 +216,16 @@ class ServerSettingsForm(forms.ModelForm):
             "maximal_backoff_time",
             "maximal_queue_lifetime",
             "delay_warning_time",
+            "haproxy_trusted_networks",
         ):
             if name in self.fields:
                 self.fields[name].help_text = ServerSettings._meta.get_field(name).help_text
 
     def clean_delay_warning_time(self) -> int:
         return self.cleaned_data["delay_warning_time"] or 0
+
+    def clean_haproxy_trusted_networks(self) -> list[str]:
+        return [parse_network(typed) for typed in self.cleaned_data["haproxy_trusted_networks"]]
 
     def clean_inet_interfaces(self) -> str:
         typed = self.cleaned_data["inet_interfaces"].strip()

@@ -6,13 +6,14 @@ change, whoever made it, so the running programs follow within a second.
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from mailadmin.transport.fields import CidrField
-from mailadmin.transport.validators import validate_hostname, validate_match, validate_rewrite
+from mailadmin.transport.validators import validate_balancer, validate_hostname, validate_match, validate_rewrite
 
 
 class TlsLevel(models.TextChoices):
@@ -141,6 +142,17 @@ class ServerSettings(models.Model):
         help_text=(
             "Where SMTP, IMAP and POP3 take a password without TLS (Postfix: <code>smtpd_tls_auth_only</code>, "
             "Dovecot: <code>disable_plaintext_auth</code>)."
+        ),
+    )
+    haproxy_trusted_networks = ArrayField(
+        CidrField(validators=[validate_balancer]),
+        default=list,
+        blank=True,
+        help_text=(
+            "Load balancers, one address or network per line, that may connect to the PROXY ports and are believed "
+            "when they say who the client is (Dovecot: <code>haproxy_trusted_networks</code>, Postfix: "
+            "<code>smtpd_upstream_proxy_protocol</code>). Which ports these are is SMTP_PROXY_PORT and so on of the "
+            "service."
         ),
     )
     smtpd_recipient_limit = models.PositiveIntegerField(

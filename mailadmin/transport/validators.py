@@ -6,6 +6,7 @@ import ipaddress
 
 from django.core.exceptions import ValidationError
 
+from mailadmin.transport.open_relay import is_open_relay
 from mailcore.address import Address, AddressSyntaxError, parse_domain
 
 
@@ -15,6 +16,15 @@ def validate_hostname(value: str) -> None:
         ipaddress.ip_address(value)
     except ValueError:
         check(parse_domain, value)
+
+
+def validate_balancer(value: str) -> None:
+    """A network of balancers: whoever lives in it can pretend to be anybody, so no stranger may."""
+    if is_open_relay(value):
+        raise ValidationError(
+            f"{value} is too wide: everybody in it could pretend to be any client, also one of my networks.",
+            code="strangers",
+        )
 
 
 def validate_match(value: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,7 @@ def load_snapshot(conn: psycopg.Connection[Any]) -> Snapshot:
         return Snapshot(
             generation=generation[0]["generation"] if generation else 0,
             domains={row["name"]: DomainRecord(**row) for row in rows(statements.DOMAINS)},
-            mynetworks=NetworkSet(tuple(ipaddress.ip_network(row["cidr"]) for row in rows(statements.NETWORKS))),
+            mynetworks=networks(row["cidr"] for row in rows(statements.NETWORKS)),
             recipient_rules=rules_of("recipient", rules, hops),
             sender_rules=rules_of("sender", rules, hops),
             rewrites={row["pattern"]: RewriteRule(**row) for row in rows(statements.REWRITES)},
@@ -51,4 +52,10 @@ def rules_of(direction: str, rows: list[Row], hops: dict[int, NextHop]) -> dict[
 def server_settings(row: Row, hops: dict[int, NextHop]) -> Row:
     """The columns as Snapshot fields."""
     fields = {name: value for name, value in row.items() if name != "relayhost_id"}
-    return {**fields, "relayhost": hops.get(row["relayhost_id"])}
+    balancers = networks(row["haproxy_trusted_networks"])
+    return {**fields, "relayhost": hops.get(row["relayhost_id"]), "haproxy_trusted_networks": balancers}
+
+
+def networks(texts: Iterable[str]) -> NetworkSet:
+    """Networks as PostgreSQL writes them."""
+    return NetworkSet(tuple(ipaddress.ip_network(text) for text in texts))

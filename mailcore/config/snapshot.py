@@ -92,7 +92,7 @@ def plain_address(text: str) -> IPAddress:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that rarely changes. The field names are Postfix's parameter names where Postfix has one."""
+    """Everything that rarely changes. The field names are Postfix's or Dovecot's where these have one."""
 
     generation: int = 0
     myhostname: str = "localhost.localdomain"
@@ -114,6 +114,7 @@ class Snapshot:
     destination_concurrency_limit: int = 20
     domains: Mapping[str, DomainRecord] = field(default_factory=dict)
     mynetworks: NetworkSet = field(default_factory=NetworkSet)
+    haproxy_trusted_networks: NetworkSet = field(default_factory=NetworkSet)
     relayhost: NextHop | None = None
     recipient_rules: Mapping[str, NextHop | None] = field(default_factory=dict)
     sender_rules: Mapping[str, NextHop | None] = field(default_factory=dict)

@@ -30,7 +30,10 @@ _LONGEST_FIELD = 4_000
 
 @dataclass(frozen=True, slots=True)
 class TlsUsed:
-    """What ssl.SSLSocket.version() and .cipher() said: TlsUsed("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)."""
+    """What ssl.SSLSocket.version() and .cipher() said: TlsUsed("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256).
+
+    0 bits: unknown, where TLS ends at a balancer.
+    """
 
     version: str
     cipher: str
@@ -67,8 +70,8 @@ def received(hop: Hop) -> bytes:
         f"Received: from {_safe(hop.helo)} ({_safe(hop.client_name) or 'unknown'} [{_literal(hop.client_address)}])"
     ]
     if hop.tls is not None:
-        bits = hop.tls.bits
-        lines.append(f"(using {_safe(hop.tls.version)} with cipher {_safe(hop.tls.cipher)} ({bits}/{bits} bits))")
+        bits = f" ({hop.tls.bits}/{hop.tls.bits} bits)" if hop.tls.bits else ""
+        lines.append(f"(using {_safe(hop.tls.version)} with cipher {_safe(hop.tls.cipher)}{bits})")
     if hop.authenticated:
         lines.append(f"(Authenticated sender: {_safe(hop.authenticated)})")
     lines.append(f"by {_safe(hop.by)} ({_safe(hop.software)}) with {_safe(hop.protocol)} id {_safe(hop.queue_id)}")

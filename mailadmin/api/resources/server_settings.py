@@ -4,16 +4,19 @@ from typing import Any
 
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailadmin.api.base import ApiView
 from mailadmin.api.fields import RelayHostField
+from mailadmin.api.resources.networks import CidrSerializerField
 from mailadmin.api.serializers import ResourceSerializer
 from mailadmin.audit.models import AuditEntry
 from mailadmin.audit.record import Actor, record, values_of
 from mailadmin.transport.models import ServerSettings
+from mailadmin.transport.validators import validate_balancer
 
 
 class ServerSettingsSerializer(ResourceSerializer):
@@ -21,6 +24,12 @@ class ServerSettingsSerializer(ResourceSerializer):
 
     relayhost = RelayHostField(
         required=False, allow_null=True, help_text="Where all other outbound mail goes; null: directly, by MX."
+    )
+
+    haproxy_trusted_networks = serializers.ListField(
+        child=CidrSerializerField(max_length=64, validators=[validate_balancer]),
+        required=False,
+        help_text="Balancers that may connect to the PROXY ports and are believed who the client is.",
     )
 
     class Meta:
