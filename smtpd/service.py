@@ -23,6 +23,7 @@ from mailcore.config.snapshot import Snapshot
 from mailcore.db import status
 from mailcore.db.pool import Connection, open_pool
 from mailcore.db.status import ProcessReport
+from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events import publish
@@ -30,6 +31,7 @@ from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
 from mailcore.queue.spool import Spool
 from mailcore.routing.lists import FileLists
+from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 from mailcore.tls import Certificate
 from smtpd.client_names import ClientNames
@@ -75,7 +77,9 @@ class Service:
         self.config.on_change(self._generation_changed)
         await self.config.start()
         storage, spool = Storage(settings.home / "mail"), Spool(settings.home / "spool")
-        delivery = Delivery(self._offload, storage, spool, self.config, self._redis)
+        await self._offload(recover, settings.home)
+        self._journal = await self._offload.plain(Journal, journals(settings.home), settings.home)
+        delivery = Delivery(self._offload, storage, spool, self._journal, self.config, self._redis)
         self._commit = GroupCommit(delivery)
         clock = SystemClock()
         dns_server = settings.dns_server
@@ -139,6 +143,7 @@ class Service:
             await asyncio.wait(sessions, timeout=STOP_WITHIN_S)
         await self._names.close()
         await self._commit.drain()
+        await self._offload.plain(self._journal.close)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,9 +1,10 @@
 """Group commit: the messages that arrived together become durable together.
 
-`deliver_batch` is the hot path of the appliance. Content is written without waiting, then made durable for the whole
-batch; one database transaction adds every index and queue row; only then does the caller acknowledge. Nothing is
-parsed. The order is: content (fdatasync), names in new/ (directories fsynced), rows (COMMIT). A crash in between
-leaves a message that nobody was told about, never a row without its content and never a loss.
+`deliver_batch` is the hot path of the appliance. One database transaction adds every index and queue row. Under the
+locks of the mailboxes, and while the rows are inserted, the contents go to the journal in one write and one flush
+(larger ones are flushed where they lie); then the files get their names in new/, then COMMIT; only then does the
+caller acknowledge. Nothing is parsed. A crash in between leaves a message that nobody was told about, never a row
+without its content and never a loss.
 
 The rows of the mailboxes are locked before names appear in new/, so no session adopts a file that is about to get its
 row from here.
@@ -11,7 +12,9 @@ row from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +24,7 @@ from mailcore.delivery.arrival import Arrival, LocalRecipient
 from mailcore.delivery.placing import Placing
 from mailcore.errors import MailError, StoreError, StoreUnavailable
 from mailcore.index import statements
-from mailcore.index.index import Ledger, insert_messages, write_ledgers
+from mailcore.index.index import Ledger, insert_numbered, write_ledgers
 from mailcore.index.records import MailboxRecord
 from mailcore.mailbox.account import ensure_inboxes
 from mailcore.outcome import Outcome
@@ -29,6 +32,7 @@ from mailcore.queue import operations
 from mailcore.queue.records import QueuedMessage
 from mailcore.queue.spool import Spool
 from mailcore.store import files
+from mailcore.store.journal import Journal, Writing
 from mailcore.store.storage import Storage
 
 __all__ = ["Arrival", "LocalRecipient", "deliver_batch"]
@@ -38,7 +42,12 @@ INBOX = "INBOX"
 
 
 def deliver_batch(
-    conn: Connection, storage: Storage, spool: Spool, arrivals: Sequence[Arrival], expires_after_s: float
+    conn: Connection,
+    storage: Storage,
+    spool: Spool,
+    arrivals: Sequence[Arrival],
+    expires_after_s: float,
+    journal: Journal | None = None,
 ) -> list[list[Outcome] | MailError]:
     """Deliver and enqueue `arrivals`; one answer for each, in their order.
 
@@ -48,67 +57,112 @@ def deliver_batch(
     Raises psycopg.Error when the database cannot be used: then nothing of the whole batch was kept.
     """
     try:
-        return _deliver(conn, storage, spool, arrivals, expires_after_s)
+        return _deliver(conn, Places(storage, spool, journal), arrivals, expires_after_s)
     except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.LockNotAvailable) as error:
         # One message the database does not take now (its account was deleted, or is being converted) must not stop
         # the others.
         if len(arrivals) == 1:
             return [StoreUnavailable(str(error))]
     except StoreError as error:
-        return [error for _ in arrivals]
-    return [answer for each in arrivals for answer in deliver_batch(conn, storage, spool, [each], expires_after_s)]
+        if len(arrivals) == 1:
+            return [error]
+    return [
+        answer for each in arrivals for answer in deliver_batch(conn, storage, spool, [each], expires_after_s, journal)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where mail goes. Without a journal every file is flushed where it lies."""
+
+    storage: Storage
+    spool: Spool
+    journal: Journal | None
 
 
 def _deliver(
-    conn: Connection, storage: Storage, spool: Spool, arrivals: Sequence[Arrival], expires_after_s: float
+    conn: Connection, places: Places, arrivals: Sequence[Arrival], expires_after_s: float
 ) -> list[list[Outcome] | MailError]:
     placings = [Placing(arrival) for arrival in arrivals]
-    _for_each(placings, spool, lambda placing: placing.write(storage, spool))
-    _sync_contents(storage, spool, placings)
     inside = False
     try:
         with conn.transaction():
             inside = True
-            _commit_all(conn, storage, spool, placings, expires_after_s)
+            _commit_all(conn, places, placings, expires_after_s)
             inside = False
     except BaseException as error:
         # When COMMIT itself went unanswered, nobody knows whether the rows are there; then the files have to stay.
         if inside or isinstance(error, psycopg.IntegrityError):
             for placing in placings:
-                placing.take_back(spool)
+                placing.take_back(places.spool)
         raise
     for placing in placings:
         placing.finish()
     return [placing.error or placing.outcomes for placing in placings]
 
 
-def _commit_all(
-    conn: Connection, storage: Storage, spool: Spool, placings: Sequence[Placing], expires_after_s: float
-) -> None:
+def _commit_all(conn: Connection, places: Places, placings: Sequence[Placing], expires_after_s: float) -> None:
     """Everything inside the database transaction."""
-    ledgers = _lock(conn, [placing for placing in placings if placing.error is None])
-    _for_each(placings, spool, lambda placing: placing.place(storage, spool, ledgers))
-    kept = [placing for placing in placings if placing.error is None]
-    rows = [row for placing in kept for row in placing.rows]
-    touched = set[str]().union(*(placing.touched for placing in kept))
-    with files.disk_errors(), storage.sync.directories(touched), conn.pipeline():
-        if rows:
-            insert_messages(conn, rows)
-            write_ledgers(conn, list({ledger.record.id: ledger for ledger, _ in rows}.values()))
-        operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in kept if placing.queued])
+    ledgers = _lock(conn, placings)
+    for placing in placings:
+        placing.plan(places.storage, ledgers)
+    with _journalled(places, placings) as writing:
+        kept = _write(places, placings, writing)
+        flushed = [placing for placing in kept if writing is None or not placing.is_small]
+        with files.disk_errors(), _flushing(places, flushed):
+            _insert(conn, kept, expires_after_s)
+            if writing is not None:
+                writing.wait()
+                for placing in kept:
+                    if placing.is_small:
+                        placing.name()
 
 
-def _sync_contents(storage: Storage, spool: Spool, placings: Sequence[Placing]) -> None:
-    """Make all content durable. If the disk refuses, nobody can say which of it is."""
-    written = [placing for placing in placings if placing.error is None]
-    try:
-        with files.disk_errors():
-            storage.sync.contents([fd for placing in written for fd in placing.descriptors()])
-            spool.sync([placing.spooled for placing in written if placing.spooled])
-    except StoreError as error:
-        for placing in written:
+@contextmanager
+def _journalled(places: Places, placings: Sequence[Placing]) -> Iterator[Writing | None]:
+    """The small contents are on their way into the journal while the body runs."""
+    if places.journal is None:
+        yield None
+        return
+    entries = [entry for placing in placings if (entry := placing.entry(places.journal, places.spool))]
+    with files.disk_errors(), places.journal.keeping(entries) as writing:
+        yield writing
+
+
+@contextmanager
+def _flushing(places: Places, placings: Sequence[Placing]) -> Iterator[None]:
+    """What no journal holds is flushed where it lies; the directories while the body runs."""
+    places.storage.sync.contents([fd for placing in placings for fd in placing.descriptors()])
+    places.spool.sync([placing.spooled for placing in placings if placing.spooled])
+    for placing in placings:
+        placing.name()
+    with places.storage.sync.directories(set[str]().union(*(placing.folders() for placing in placings))):
+        yield
+
+
+def _write(places: Places, placings: Sequence[Placing], writing: Writing | None) -> list[Placing]:
+    """Write the files; a message that cannot be written is taken back and does not stop the others."""
+    for placing in placings:
+        try:
+            with files.disk_errors():
+                placing.write(places.storage, places.spool)
+        except StoreError as error:
             placing.error = error
-            placing.take_back(spool)
+            placing.take_back(places.spool)
+            continue
+        if writing is not None:
+            for fd in placing.descriptors():
+                writing.touches(fd)
+    return [placing for placing in placings if placing.error is None]
+
+
+def _insert(conn: Connection, placings: Sequence[Placing], expires_after_s: float) -> None:
+    rows = [row for placing in placings for row in placing.rows]
+    with conn.pipeline():
+        if rows:
+            insert_numbered(conn, rows)
+            write_ledgers(conn, list({ledger.record.id: ledger for ledger, _, _ in rows}.values()))
+        operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in placings if placing.queued])
 
 
 def _lock(conn: Connection, placings: Sequence[Placing]) -> dict[tuple[int, str], Ledger]:
@@ -132,19 +186,6 @@ def _lock_by_name(conn: Connection, wanted: set[tuple[int, str]]) -> dict[tuple[
     rows = conn.execute(statements.LOCK_MAILBOXES_BY_NAME, names).fetchall()
     records = map(MailboxRecord._make, rows)
     return {(record.account_id, record.name): Ledger(record) for record in records}
-
-
-def _for_each(placings: Sequence[Placing], spool: Spool, step: Callable[[Placing], None]) -> None:
-    """One step for every arrival; one that fails is taken back and does not stop the others."""
-    for placing in placings:
-        if placing.error is not None:
-            continue
-        try:
-            with files.disk_errors():
-                step(placing)
-        except StoreError as error:
-            placing.error = error
-            placing.take_back(spool)
 
 
 def _queued(placing: Placing, expires_after_s: float) -> QueuedMessage:

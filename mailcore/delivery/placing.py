@@ -1,7 +1,8 @@
 """The files of one arrival: its content on the disk, then a name for it in each mailbox and in the queue.
 
-Nothing here waits for the disk except `sync` and mbox files; the batch fsyncs the directories in `touched` at the
-end. Everything can be taken back as long as no row was committed.
+Four steps that a batch takes together: `plan` says where it will lie (under the locks of the mailboxes), `write` puts
+it on the disk without waiting, `rows` are then for the index, and `name` gives it its names when its content is
+durable. Everything can be taken back as long as no row was committed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from mailcore.delivery.arrival import Arrival, LocalRecipient
 from mailcore.envelope import Recipient
-from mailcore.errors import MailError, StoreError, StoreUnavailable
+from mailcore.errors import MailError, StoreError, StoreFull, StoreUnavailable
 from mailcore.index.index import Ledger, NewMessage
 from mailcore.log import get_logger
 from mailcore.message.flags import NO_FLAGS
@@ -21,8 +22,8 @@ from mailcore.outcome import Deferred, Delivered, Outcome
 from mailcore.queue.spool import Spool
 from mailcore.reply import Reply
 from mailcore.store import files
+from mailcore.store.journal import LARGEST_CONTENT, Entry, Journal, Place
 from mailcore.store.maildir import deliver
-from mailcore.store.maildir.store import MaildirStore
 from mailcore.store.storage import Storage
 
 log = get_logger(__name__)
@@ -38,54 +39,116 @@ Ledgers = Mapping[tuple[int, str], Ledger]
 
 
 @dataclass(slots=True)
+class Copy:
+    """What one mailbox gets. `recipients` are the addresses that lead to it; `path` is the name to be in a Maildir."""
+
+    account: LocalRecipient
+    ledger: Ledger
+    uid: int
+    recipients: list[Recipient]
+    folder: str = ""
+    key: str = ""
+    problem: StoreError | None = None
+
+    @property
+    def path(self) -> str:
+        """The file's name in new/."""
+        return f"{self.folder}/new/{self.key}"
+
+
+@dataclass(slots=True)
 class Placing:
     """One arrival on its way to the disk."""
 
     arrival: Arrival
-    outcomes: list[Outcome] = field(default_factory=list)
     queued: list[Recipient] = field(default_factory=list)
-    rows: list[tuple[Ledger, NewMessage]] = field(default_factory=list)
-    touched: set[str] = field(default_factory=set)
+    rows: list[tuple[Ledger, int, NewMessage]] = field(default_factory=list)
     error: MailError | None = None
     spooled: Path | None = None
+    _copies: dict[int, Copy] = field(default_factory=dict)
     _staged: deliver.Staged | None = None
     _open: list[int] = field(default_factory=list)
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
-    def write(self, storage: Storage, spool: Spool) -> None:
-        """Write the content, without waiting: to the spool if somebody else is to get it too, and where a Maildir can
-        link it from.
-        """
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """One for each local recipient, in their order."""
+        of: dict[int, Outcome] = {}
+        for copy in self._copies.values():
+            for recipient in copy.recipients:
+                given = (recipient, LOCAL)
+                of[id(recipient)] = Deferred(*given, QUEUED) if copy.problem else Delivered(*given, DELIVERED)
+        return [of[id(each.recipient)] for each in self.arrival.local]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a journal takes its content."""
+        content = self.arrival.content
+        return isinstance(content, bytes) and len(content) <= LARGEST_CONTENT
+
+    def plan(self, storage: Storage, ledgers: Ledgers) -> None:
+        """Which mailboxes get it, under which UIDs and names."""
         self.queued = list(self.arrival.remote)
+        for each in self.arrival.local:
+            ledger = ledgers.get((each.account.id, each.mailbox)) or ledgers[each.account.id, "INBOX"]
+            if (known := self._copies.get(ledger.record.id)) is not None:
+                known.recipients.append(each.recipient)  # two addresses of one mailbox: one copy
+                continue
+            copy = self._copies[ledger.record.id] = Copy(each, ledger, ledger.take_uid(), [each.recipient])
+            if each.account.store == "maildir":
+                copy.folder = storage.maildir_folder(each.account, ledger.record.name)
+                copy.key = deliver.new_key(storage.hostname, self.arrival.content, self.arrival.size)
+
+    def entry(self, journal: Journal, spool: Spool) -> Entry | None:
+        """What the journal has to keep of it."""
+        if not self.is_small:
+            return None
+        places = [
+            Place(journal.relative(copy.path), copy.ledger.record.id, copy.uid)
+            for copy in self._copies.values()
+            if copy.folder
+        ]
+        if self.queued:
+            places.append(Place(journal.relative(str(spool.path(self.arrival.queue_id)))))
+        assert isinstance(self.arrival.content, bytes)
+        return Entry(self.arrival.content, tuple(places)) if places else None
+
+    def write(self, storage: Storage, spool: Spool) -> None:
+        """The content, without waiting for the disk: to the spool if somebody else is to get it too, and where a
+        Maildir can name it. A recipient whose mailbox cannot be used now goes to the queue instead.
+        """
         if self.queued:
             self._spool(spool)
-        for each in self.arrival.local:
-            # Where a folder is missing it may be new or not mounted: that can be told under the mailbox's lock.
-            if storage.format(each.account) == "maildir" and storage.maildir(each.account).is_present("INBOX"):
-                self._staged = self._stage(storage, each)
-                return
+        for copy in self._copies.values():
+            try:
+                with files.disk_errors():
+                    self._write_copy(storage, copy)
+            except StoreFull:
+                raise
+            except StoreError as error:
+                log.warning("mailbox_unavailable", queue_id=self.arrival.queue_id, error=str(error))
+                copy.problem = error
+                self.queued += copy.recipients
+        if self.queued and self.spooled is None:
+            self._spool(spool)
+            spool.sync(filter(None, [self.spooled]))
 
     def descriptors(self) -> list[int]:
         """The content, to be made durable before it gets its names."""
         return [*self._open, *([self._staged.fd] if self._staged is not None and self._staged.fd >= 0 else [])]
 
-    def place(self, storage: Storage, spool: Spool, ledgers: Ledgers) -> None:
-        """Names in the mailboxes. A recipient whose mailbox cannot be used now goes to the queue instead."""
-        done: dict[int, Outcome] = {}
-        left = len(self.arrival.local)
-        for each in self.arrival.local:
-            ledger = ledgers.get((each.account.id, each.mailbox)) or ledgers[each.account.id, "INBOX"]
-            left -= 1
-            # Two addresses of one mailbox: one copy.
-            before = done.get(ledger.record.id)
-            outcome = self._place_one(storage, each, ledger, is_last=not left) if before is None else before
-            done[ledger.record.id] = outcome
-            self.outcomes.append(type(outcome)(each.recipient, outcome.relay, outcome.reply))
-            if isinstance(outcome, Deferred):
-                self.queued.append(each.recipient)
-        if self.queued and self.spooled is None:
-            self._spool(spool)
-            spool.sync(filter(None, [self.spooled]))
+    def folders(self) -> set[str]:
+        """The directories whose names are to be made durable."""
+        return {f"{copy.folder}/new" for copy in self._copies.values() if copy.folder and not copy.problem}
+
+    def name(self) -> None:
+        """The content is durable: it may be seen."""
+        staged = self._staged
+        copies = [copy for copy in self._copies.values() if copy.folder and not copy.problem]
+        for copy in copies:
+            assert staged is not None
+            self._undo.append(lambda path=copy.path: files.remove_quietly(path))  # type: ignore[misc]
+            deliver.give_name(staged, copy.path, is_last=copy is copies[-1])
 
     def finish(self) -> None:
         """After COMMIT: descriptors, and names that were only ours, go."""
@@ -111,34 +174,42 @@ class Placing:
             content = Path(self._staged.path)
         self.spooled = spool.adopt(content, self.arrival.queue_id)
         self._open.append(os.open(self.spooled, os.O_RDONLY | os.O_CLOEXEC))
-        files.start_writeback(self._open[-1])
 
-    def _place_one(self, storage: Storage, each: LocalRecipient, ledger: Ledger, *, is_last: bool) -> Outcome:
+    def _write_copy(self, storage: Storage, copy: Copy) -> None:
+        if copy.folder and self._stage(storage, copy):
+            size = self.arrival.size
+        else:
+            self._append(storage, copy)
+            return
+        self._add_row(copy, copy.key, size)
+
+    def _stage(self, storage: Storage, copy: Copy) -> bool:
+        """See that the content lies in a Maildir and can be named in this one. False: it is no Maildir any more."""
         try:
-            with files.disk_errors():
-                self.rows.append((ledger, self._put(storage, each, ledger, is_last=is_last)))
-        except StoreError as error:
-            log.warning("mailbox_unavailable", queue_id=self.arrival.queue_id, error=str(error))
-            return Deferred(each.recipient, LOCAL, QUEUED)
-        return Delivered(each.recipient, LOCAL, DELIVERED)
+            if self._staged is None:
+                content = self.spooled or self.arrival.content
+                self._staged = deliver.stage(copy.folder, content, storage.hostname, size=self.arrival.size, make=False)
+            elif not os.path.isdir(f"{copy.folder}/new"):
+                raise FileNotFoundError(copy.folder)
+        except FileNotFoundError as error:
+            # The account is new, was converted, or its volume is not mounted.
+            if storage.format(copy.account.account) != "maildir":
+                copy.folder = ""
+                return False
+            if copy.ledger.record.messages:
+                raise StoreUnavailable(f"the folder of {copy.ledger.record.name} is missing") from error
+            deliver.create_folder(copy.folder)
+            return self._stage(storage, copy)
+        return True
 
-    def _stage(self, storage: Storage, each: LocalRecipient) -> deliver.Staged:
-        content, folder = self.spooled or self.arrival.content, storage.maildir(each.account).folder("INBOX")
-        return deliver.stage(folder, content, storage.hostname, size=self.arrival.size)
-
-    def _put(self, storage: Storage, each: LocalRecipient, ledger: Ledger, *, is_last: bool) -> NewMessage:
-        at, mailbox = self.arrival.received_at, ledger.record.name
-        store = storage.store(each.account, lock_timeout_s=MBOX_LOCK_TIMEOUT_S)
-        if ledger.record.messages and not store.is_present(mailbox):
+    def _append(self, storage: Storage, copy: Copy) -> None:
+        mailbox = copy.ledger.record.name
+        store = storage.store(copy.account.account, lock_timeout_s=MBOX_LOCK_TIMEOUT_S)
+        if copy.ledger.record.messages and not store.is_present(mailbox):
             raise StoreUnavailable(f"the folder of {mailbox} is missing")
-        if not isinstance(store, MaildirStore):
-            placed = store.append(mailbox, self.spooled or self.arrival.content, NO_FLAGS, at)
-            self._undo.append(lambda: store.remove(mailbox, [(placed.key, NO_FLAGS)]))
-            return NewMessage(placed.key, placed.size, at, NO_FLAGS)
-        if self._staged is None:
-            self._staged = self._stage(storage, each)
-            self._staged.sync()
-        path = deliver.place(self._staged, store.folder(mailbox), storage.hostname, is_last=is_last)
-        self._undo.append(lambda: files.remove_quietly(path))
-        self.touched.add(os.path.dirname(path))
-        return NewMessage(deliver.key_of(path), self.arrival.size, at, NO_FLAGS)
+        placed = store.append(mailbox, self.spooled or self.arrival.content, NO_FLAGS, self.arrival.received_at)
+        self._undo.append(lambda: store.remove(mailbox, [(placed.key, NO_FLAGS)]))
+        self._add_row(copy, placed.key, placed.size)
+
+    def _add_row(self, copy: Copy, key: str, size: int) -> None:
+        self.rows.append((copy.ledger, copy.uid, NewMessage(key, size, self.arrival.received_at, NO_FLAGS)))

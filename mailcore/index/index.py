@@ -136,26 +136,30 @@ class NewMessage:
 
 def insert_messages(conn: Connection, messages: Sequence[tuple[Ledger, NewMessage]]) -> list[int]:
     """Add rows, for several mailboxes at once if need be. Returns the UIDs."""
+    numbered = [(ledger, ledger.take_uid(), message) for ledger, message in messages]
+    insert_numbered(conn, numbered)
+    return [uid for _, uid, _ in numbered]
+
+
+def insert_numbered(conn: Connection, messages: Sequence[tuple[Ledger, int, NewMessage]]) -> None:
+    """Add rows under UIDs that were taken before."""
     if not messages:
-        return []
-    uids = []
-    for ledger, message in messages:
-        uids.append(ledger.take_uid())
+        return
+    for ledger, _, message in messages:
         ledger.count_added(message.flags.bits, message.size)
     conn.execute(
         statements.INSERT_MESSAGES,
         {
-            "mailbox_ids": [ledger.record.id for ledger, _ in messages],
-            "uids": uids,
-            "modseqs": [ledger.modseq for ledger, _ in messages],
-            "store_keys": [message.store_key for _, message in messages],
-            "sizes": [message.size for _, message in messages],
-            "internal_dates": [message.internal_date for _, message in messages],
-            "flags": [message.flags.bits for _, message in messages],
-            "keywords": [" ".join(sorted(message.flags.keywords)) for _, message in messages],
+            "mailbox_ids": [ledger.record.id for ledger, _, _ in messages],
+            "uids": [uid for _, uid, _ in messages],
+            "modseqs": [ledger.modseq for ledger, _, _ in messages],
+            "store_keys": [message.store_key for _, _, message in messages],
+            "sizes": [message.size for _, _, message in messages],
+            "internal_dates": [message.internal_date for _, _, message in messages],
+            "flags": [message.flags.bits for _, _, message in messages],
+            "keywords": [" ".join(sorted(message.flags.keywords)) for _, _, message in messages],
         },
     )
-    return uids
 
 
 def insert_copies(

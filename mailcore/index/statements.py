@@ -136,6 +136,15 @@ SELECT mailbox.name, store_key, flags, keywords FROM message JOIN mailbox ON mai
 WHERE mailbox_id = %(mailbox_id)s AND uid = %(uid)s
 """
 
+STORE_KEYS_OF = """
+SELECT mailbox_id, uid, store_key
+FROM message JOIN unnest(%(mailbox_ids)s::bigint[], %(uids)s::bigint[]) AS wanted (mailbox_id, uid)
+    USING (mailbox_id, uid)
+"""
+KEYS_AMONG = """
+SELECT store_key FROM message WHERE mailbox_id = ANY(%(mailbox_ids)s) AND store_key = ANY(%(store_keys)s)
+"""
+
 CHANGED_ROWS = """
 SELECT uid, modseq, flags, keywords, size, internal_date FROM message
 WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid

@@ -44,6 +44,13 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
+def sync_file_system(fd: int) -> None:
+    """Make everything durable that was written to the file system of `fd` until now. Raises OSError."""
+    if _libc.syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def sync_directories(paths: Iterable[str]) -> None:
     """sync_directory for each."""
     for path in paths:
@@ -82,6 +89,14 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while written < len(data):
         written += os.write(fd, view[written:])
+
+
+def write_all_at(fd: int, data: bytes, offset: int) -> None:
+    """os.pwrite may write less than it is given."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def link_or_copy(source: str, target: str) -> bool:

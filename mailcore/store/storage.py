@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 
 from mailcore.identity import AccountRef
@@ -27,6 +28,7 @@ class Storage:
         self.sync = ParallelSync()
         self._parsed = ParsedFiles()
         self._agreed: OrderedDict[int, tuple[int, ...]] = OrderedDict()
+        self._maildir_root = lru_cache(_REMEMBERED)(lambda address: str(layout.store_folder(root, address, "maildir")))
 
     def format(self, account: AccountRef) -> str:
         """ "maildir" or "mbox": what is on the disk, if only one of them is, else what the account says. A session
@@ -47,6 +49,12 @@ class Storage:
     def maildir(self, account: AccountRef) -> MaildirStore:
         """The account's Maildir, whatever its format is."""
         return MaildirStore(self._folder(account, "maildir"), self.hostname)
+
+    def maildir_folder(self, account: AccountRef, mailbox: str) -> str:
+        """Where the Maildir folder of that mailbox is or would be."""
+        name = layout.maildir_folder(mailbox)
+        root = self._maildir_root(account.address)
+        return f"{root}/{name}" if name else root
 
     def mbox(self, account: AccountRef, *, lock_timeout_s: float | None = None) -> MboxStore:
         """The account's mbox files, whatever its format is."""

@@ -60,18 +60,23 @@ def create_folder(folder: str) -> None:
         files.make_directory(os.path.join(folder, name))
 
 
-def stage(folder: str, content: Content, hostname: str, *, size: int | None = None) -> Staged:
-    """Write `content` to tmp/ of `folder`, which is made if missing. A file that can be linked from where it
-    is is not copied. `size` is the wire size, if the caller knows it.
+def new_key(hostname: str, content: Content, size: int) -> str:
+    """The name a message will have in new/; `size` is its wire size."""
+    disk_size = os.stat(content).st_size if isinstance(content, Path) else len(content)
+    return filename.with_sizes(new_maildir_name(hostname), disk_size, size)
+
+
+def stage(folder: str, content: Content, hostname: str, *, size: int | None = None, make: bool = True) -> Staged:
+    """Write `content` to tmp/ of `folder`, which is made if missing (or with `make` off, FileNotFoundError raised). A
+    file that can be linked from where it is is not copied. `size` is the wire size, if the caller knows it.
     """
     if isinstance(content, Path):
-        return _stage_file(folder, str(content), hostname, size)
-    path = os.path.join(folder, "tmp", new_maildir_name(hostname))
-    fd = _create(folder, path)
+        return _stage_file(folder, str(content), hostname, size, make=make)
+    path = f"{folder}/tmp/{new_maildir_name(hostname)}"
+    fd = _create(folder, path) if make else files.create_exclusively(path)
     staged = Staged(path, len(content), wire_size(content) if size is None else size, True, fd)
     try:
         files.write_all(fd, content)
-        files.start_writeback(fd)
     except BaseException:
         staged.discard()
         raise
@@ -102,14 +107,15 @@ def place(staged: Staged, folder: str, hostname: str, *, letters: str | None = N
     else:
         path = os.path.join(folder, "cur", filename.join(key, letters))
     try:
-        _give_name(staged, path, is_last=is_last)
+        give_name(staged, path, is_last=is_last)
     except FileNotFoundError:
         create_folder(folder)
-        _give_name(staged, path, is_last=is_last)
+        give_name(staged, path, is_last=is_last)
     return path
 
 
-def _give_name(staged: Staged, path: str, *, is_last: bool) -> None:
+def give_name(staged: Staged, path: str, *, is_last: bool = False) -> None:
+    """Link staged content to a path; with `is_last` the name in tmp/ becomes it."""
     if is_last and staged.is_ours:
         os.rename(staged.path, path)
         staged.path, staged.is_ours = path, False
@@ -122,7 +128,9 @@ def key_of(path: str) -> str:
     return filename.split(os.path.basename(path))[0]
 
 
-def _stage_file(folder: str, source: str, hostname: str, size: int | None) -> Staged:
+def _stage_file(folder: str, source: str, hostname: str, size: int | None, *, make: bool) -> Staged:
+    if not make and not os.path.isdir(os.path.join(folder, "new")):
+        raise FileNotFoundError(folder)
     if size is None:
         size = wire_size_of_file(source)
     fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,0 +1,163 @@
+"""After a power cut: what journals hold and the disk has lost is made good, before anybody looks at a mailbox.
+
+Every process that serves mail calls `recover` before it does. Journals of processes that live are left alone. A content
+belongs where the journal says if its row was committed: then the file is written again unless it is there, whole.
+Without a row nobody was told of the message: a file of it, whole or not, is removed. Recovering twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from mailcore.errors import MessageGone
+from mailcore.index import statements
+from mailcore.log import get_logger
+from mailcore.queue import operations
+from mailcore.store import files
+from mailcore.store.folder_lock import FolderLock, is_recovering
+from mailcore.store.journal import NAMES, Entry, Place, read_segment, remove_folder
+from mailcore.store.maildir import deliver
+from mailcore.store.maildir.scan import Locator
+
+Connection = psycopg.Connection[Any]
+ENTRIES_AT_ONCE = 500
+POLL_S = 0.1
+
+log = get_logger(__name__)
+
+
+def journals(home: Path) -> Path:
+    """The folder of all journals."""
+    return home / "spool" / "journal"
+
+
+def recover(conn: Connection, home: Path) -> int:
+    """Make good what journals of dead processes hold; wait where somebody else does so now. Returns how many files
+    were written again. Raises psycopg.Error and OSError: then it has to be done again.
+    """
+    restored = 0
+    for folder in sorted(path for path in journals(home).glob("*") if path.is_dir()):
+        lock = FolderLock.take(folder)
+        if lock is not None:
+            try:
+                restored += _replay(conn, home, folder)
+                remove_folder(folder)
+            finally:
+                lock.release()
+        else:
+            while is_recovering(folder):
+                time.sleep(POLL_S)
+    return restored
+
+
+def _replay(conn: Connection, home: Path, folder: Path) -> int:
+    restored = 0
+    touched: set[str] = set()
+    for entries in _batches(folder):
+        promised = _promised(conn, [place for entry in entries for place in entry.places])
+        for entry in entries:
+            for place in promised.intersection(entry.places):
+                restored += _ensure(str(home / place.path), entry.content)
+        _remove(conn, home, {place for entry in entries for place in entry.places} - promised)
+        touched.update(os.path.dirname(home / place.path) for entry in entries for place in entry.places)
+    _flush(touched)
+    if restored:
+        log.warning("recovered", journal=folder.name, files=restored)
+    return restored
+
+
+def _remove(conn: Connection, home: Path, places: Collection[Place]) -> None:
+    """Files without a row, unless a session has taken one up in the meantime and gave it a row of its own."""
+    places = [place for place in places if place.mailbox_id]
+    if not places:
+        return
+    with conn.transaction():
+        mailboxes = {"mailbox_ids": [place.mailbox_id for place in places]}
+        conn.execute(statements.LOCK_MAILBOXES, mailboxes)
+        keys = {**mailboxes, "store_keys": [_key(place) for place in places]}
+        adopted = {row[0] for row in conn.execute(statements.KEYS_AMONG, keys)}
+        for place in places:
+            if _key(place) not in adopted:
+                files.remove_quietly(str(home / place.path))
+
+
+def _batches(folder: Path) -> Iterator[list[Entry]]:
+    """The entries of both segments, some at a time: memory stays bounded."""
+    some: list[Entry] = []
+    for name in NAMES:
+        for entry in read_segment(folder / name):
+            some.append(entry)
+            if len(some) == ENTRIES_AT_ONCE:
+                yield some
+                some = []
+    yield some
+
+
+def _promised(conn: Connection, places: Sequence[Place]) -> set[Place]:
+    """Those whose row was committed and is there, with the very file."""
+    messages = {(place.mailbox_id, place.uid): place for place in places if place.mailbox_id}
+    queued = {os.path.basename(place.path): place for place in places if not place.mailbox_id}
+    numbers = {"mailbox_ids": [number for number, _ in messages], "uids": [uid for _, uid in messages]}
+    rows = conn.execute(statements.STORE_KEYS_OF, numbers).fetchall()
+    found = {messages[number, uid] for number, uid, key in rows if _key(messages[number, uid]) == key}
+    return found | {queued[name] for name in operations.known_queue_ids(conn, list(queued))}
+
+
+def _key(place: Place) -> str:
+    return deliver.key_of(place.path)
+
+
+def _ensure(path: str, content: bytes) -> bool:
+    """See that the file is there with this content, wherever its flags have taken it. True if it was not."""
+    path = _where_now(path)
+    with suppress(FileNotFoundError):
+        if files.read(path) == content:
+            return False
+    folder = os.path.dirname(path)
+    if os.path.basename(folder) in deliver.SUBFOLDERS:
+        deliver.create_folder(os.path.dirname(folder))
+        temporary = os.path.join(os.path.dirname(folder), "tmp", os.path.basename(path))
+    else:
+        files.make_directory(folder)
+        temporary = path + ".recovered"
+    files.remove_quietly(temporary)
+    fd = files.create_exclusively(temporary)
+    try:
+        files.write_all(fd, content)
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+    return True
+
+
+def _where_now(path: str) -> str:
+    """A message in new/ may have moved to cur/ when somebody saw it."""
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) != "new":
+        return path
+    try:
+        return Locator(os.path.dirname(folder)).find(name)
+    except (MessageGone, FileNotFoundError):
+        return path
+
+
+def _flush(folders: Iterable[str]) -> None:
+    """Once for each file system that has any of them."""
+    done: set[int] = set()
+    for folder in folders:
+        with suppress(FileNotFoundError):
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if os.fstat(fd).st_dev not in done:
+                    files.sync_file_system(fd)
+                    done.add(os.fstat(fd).st_dev)
+            finally:
+                os.close(fd)
