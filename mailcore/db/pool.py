@@ -5,12 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 Connection = psycopg.Connection[Any]
 
 CONNECT_TIMEOUT_S = 5
 WAIT_TIMEOUT_S = 5.0  # then PoolTimeout: the client hears 4xx instead of waiting for a database that is away
+# Who comes after that hears it at once: with a few threads for all clients, each would wait for the patience of others.
+AWAY_TIMEOUT_S = 0.25
+# How long the pool tries on its own, a second apart; after that each request tries anew. psycopg_pool doubles its
+# pauses until this time is over, so a longer one is time in which the database is back and nobody looks.
+RECONNECT_S = 2.0
+
+
+class PatientPool(ConnectionPool[Connection]):
+    """Waits for a database that is being restarted; while it is known to be away, says so without waiting."""
+
+    _is_away = False
+
+    def getconn(self, timeout: float | None = None) -> Connection:
+        if timeout is None and self._is_away:
+            timeout = AWAY_TIMEOUT_S
+        try:
+            conn = super().getconn(timeout)
+        except PoolTimeout:
+            self._is_away = True
+            raise
+        self._is_away = False
+        return conn
 
 
 def configure(conn: Connection) -> None:
@@ -18,15 +40,15 @@ def configure(conn: Connection) -> None:
     conn.autocommit = True
 
 
-def open_pool(dsn: str, size: int, *, name: str = "") -> ConnectionPool[Connection]:
+def open_pool(dsn: str, size: int, *, name: str = "") -> PatientPool:
     """A pool that opens connections as needed and gives up on a database that is away for 5 s (PoolTimeout)."""
-    return ConnectionPool(
+    return PatientPool(
         dsn,
         min_size=1,
         max_size=size,
         configure=configure,
         timeout=WAIT_TIMEOUT_S,
-        reconnect_timeout=30.0,
+        reconnect_timeout=RECONNECT_S,
         check=None,
         name=name or None,
         kwargs={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": name},
