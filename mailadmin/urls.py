@@ -28,6 +28,8 @@ def pages() -> list[URLPattern]:
 # unfold asks its site for these before its own addresses.
 admin.site.extra_urls = pages
 
+handler500 = "mailadmin.unavailable.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/login/", panel_login),
