@@ -14,6 +14,9 @@ from mailcore.maillog import event as ev
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]")
 _ENHANCED = re.compile(r"^[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
+# Why a login failed, when it was the client's doing. For all else Postfix's words, which fail2ban does not count.
+CLIENTS_FAULT = frozenset({"authentication failed", "AuthenticationFailed", "AuthenticationThrottled"})
+AUTHENTICATION_AWAY = "Connection lost to authentication server"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -125,7 +128,8 @@ def removed(event: ev.Removed) -> list[tuple[str, str]]:
 
 
 def auth_failed(event: ev.AuthFailed) -> list[tuple[str, str]]:
-    text = f"warning: {client(event)}: SASL {clean(event.mechanism)} authentication failed: {clean(event.reason)}"
+    reason = clean(event.reason) if event.reason in CLIENTS_FAULT else AUTHENTICATION_AWAY
+    text = f"warning: {client(event)}: SASL {clean(event.mechanism)} authentication failed: {reason}"
     return [(PROTOCOL_DAEMONS.get(event.protocol, "smtpd"), f"{text}, sasl_username={clean(event.login)}")]
 
 

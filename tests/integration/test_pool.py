@@ -30,7 +30,7 @@ def test_only_the_first_wait_for_a_database_that_is_away_is_long(
         pool.close()
 
 
-def test_it_is_connected_soon_after_the_database_is_back(database_url: str, relay: "Relay"):
+def test_it_is_connected_soon_after_the_database_is_back(database_url: str, relay: Relay):
     pool = pools.open_pool(relay.url(database_url), 2)
     try:
         with pytest.raises(PoolTimeout), pool.connection(timeout=4.0):
@@ -45,7 +45,7 @@ def test_it_is_connected_soon_after_the_database_is_back(database_url: str, rela
         pool.close()
 
 
-def test_after_an_outage_it_is_patient_again(database_url: str, relay: "Relay", monkeypatch: pytest.MonkeyPatch):
+def test_after_an_outage_it_is_patient_again(database_url: str, relay: Relay, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pools, "WAIT_TIMEOUT_S", 1.0)
     pool = pools.open_pool(relay.url(database_url), 1)
     try:

@@ -56,6 +56,20 @@ def test_a_relayed_message_names_host_words_and_dsn():
     ]
 
 
+def test_a_login_that_could_not_be_checked_is_no_failed_one():
+    """fail2ban bans for "authentication failed", except with Postfix's own words for an outage: nobody's fault."""
+    wrong = ev.AuthFailed(client_address="192.0.2.7", login="a", protocol="smtp", reason="AuthenticationFailed")
+    unknown = ev.AuthFailed(client_address="192.0.2.7", login="a", protocol="smtp", reason="DirectoryUnavailable")
+
+    assert texts(wrong) == [
+        "smtpd[7]: warning: unknown[192.0.2.7]: SASL PLAIN authentication failed: AuthenticationFailed, sasl_username=a"
+    ]
+    assert texts(unknown) == [
+        "smtpd[7]: warning: unknown[192.0.2.7]: SASL PLAIN authentication failed: "
+        "Connection lost to authentication server, sasl_username=a"
+    ]
+
+
 def test_a_client_cannot_forge_a_line():
     event = ev.Refused(
         client_address="192.0.2.1", helo="x\r\nNov  2 09:05:01 mx postfix/qmgr[1]: A: removed", sender="a\u2028b",
