@@ -97,6 +97,7 @@ class _Parser:
         self._comment = b""
         self._in_angle = False
         self._spaced = False
+        self._has_at = False
 
     def parse(self, value: bytes, position: int) -> list[MailAddress]:
         end = len(value)
@@ -124,6 +125,8 @@ class _Parser:
     def _word(self, text: bytes, *, quoted: bool = False) -> None:
         words = self._angle if self._in_angle and self._angle is not None else self._words
         words.append(_Word(text, self._spaced, quoted))
+        if text == b"@" and words is self._words:
+            self._has_at = True
         self._spaced = False
 
     def _take_comment(self, value: bytes, start: int) -> int:
@@ -167,7 +170,7 @@ class _Parser:
         return self._in_angle and bool(self._angle) and (self._angle or [])[0].text == b"@"
 
     def _starts_group(self) -> bool:
-        return not self._in_group and not self._in_angle and all(word.text != b"@" for word in self._words)
+        return not (self._in_group or self._in_angle or self._has_at)
 
     def _flush(self) -> None:
         """An entry has ended: `name <address>`, `address (name)`, or something that is neither."""

@@ -2,7 +2,8 @@
 
 Takes wire form; all offsets are into it. Never raises, on whatever bytes. One pass from top to bottom with an
 explicit stack: time is linear in the size, however parts are nested or boundaries are abused, and the tree is
-never deeper than MAX_DEPTH nor larger than MAX_PARTS; what goes beyond is content of the last part.
+never deeper than MAX_DEPTH nor larger than MAX_PARTS; what goes beyond is content of the last part. Fields are read
+of the first MAX_HEADER_BYTES of header.
 
 How broken mail is read: a boundary of an outer multipart ends all inner ones; a multipart that is never
 closed ends with its surroundings; a multipart without a usable boundary has no children; a Content-Type that
@@ -17,6 +18,9 @@ from mailcore.message.parameters import Parameters, parameter, parse_content_typ
 
 MAX_DEPTH = 60
 MAX_PARTS = 2_000
+# Of all header sections together; what comes after them is not read for fields. Addresses and encoded words cost a
+# second of CPU per MiB when somebody means harm, and a message may be nothing but them.
+MAX_HEADER_BYTES = 2 << 20
 # RFC 2046 allows 70; senders have gone beyond.
 MAX_BOUNDARY = 200
 
@@ -112,6 +116,7 @@ class _Parser:
         self._boundaries: dict[bytes, int] = {}
         self._parts = 0
         self._empty_line = -1
+        self._header_budget = MAX_HEADER_BYTES
         self._root: Part | None = None
 
     def parse(self) -> Part:
@@ -157,13 +162,18 @@ class _Parser:
         starts, one octet back: a delimiter is recognised by the line break in front of it."""
         while True:
             end, cut_short = self._header_end(start)
-            part = _Open(start, end, parse_headers(self._data[start:end]))
+            part = _Open(start, end, self._fields(start, end))
             self._parts += 1
             self._read_type(part)
             self._stack.append(part)
             if not (part.media[0] == "message" and part.media[1] == "rfc822") or cut_short:
                 return max(end - 1, 0)
             start = end
+
+    def _fields(self, start: int, end: int) -> Headers:
+        block = self._data[start : min(end, start + self._header_budget)]
+        self._header_budget -= len(block)
+        return parse_headers(block)
 
     def _header_end(self, start: int) -> tuple[int, bool]:
         """Behind the empty line; or at the delimiter that comes before it, and then True."""
