@@ -6,19 +6,14 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-import psycopg
-
 from mailcore.delivery.batch import Arrival, deliver_batch
 from mailcore.events import publish
 from mailcore.offload import Connection, Offload
-from mailcore.outcome import Delivered
 from mailcore.queue.spool import Spool
 from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 from smtpd.group_commit import Answer
 from smtpd.services import Config
-
-INBOXES = "SELECT id FROM mailbox WHERE account_id = ANY(%(accounts)s) AND name = 'INBOX'"
 
 
 class Delivery:
@@ -38,9 +33,9 @@ class Delivery:
     async def __call__(self, arrivals: Sequence[Arrival]) -> Sequence[Answer]:
         """One answer per arrival; raises what the database raises."""
         lifetime_s = self._config.current().maximal_queue_lifetime
-        answers, inboxes = await self._offload(self._commit, arrivals, lifetime_s)
-        if inboxes:
-            self._tell(publish.mailbox_changed_async(self._redis, inboxes))
+        answers, changed = await self._offload(self._commit, arrivals, lifetime_s)
+        if changed:
+            self._tell(publish.mailbox_changed_async(self._redis, changed))
         return answers
 
     async def wake_queue(self) -> None:
@@ -49,30 +44,16 @@ class Delivery:
 
     def _commit(
         self, conn: Connection, arrivals: Sequence[Arrival], lifetime_s: float
-    ) -> tuple[list[Answer], list[int]]:
-        """Deliver, and find out whose mailboxes have changed."""
+    ) -> tuple[list[Answer], set[int]]:
+        changed: set[int] = set()
         answers: list[Answer] = list(
-            deliver_batch(conn, self._storage, self._spool, arrivals, lifetime_s, self._journal)
+            deliver_batch(
+                conn, self._storage, self._spool, arrivals, lifetime_s, self._journal, on_commit=changed.update
+            )
         )
-        accounts = {
-            local.account.id
-            for arrival, answer in zip(arrivals, answers, strict=True)
-            if isinstance(answer, list)
-            for local, outcome in zip(arrival.local, answer, strict=True)
-            if isinstance(outcome, Delivered)
-        }
-        return answers, _inboxes(conn, accounts) if accounts else []
+        return answers, changed
 
     def _tell(self, news: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(news)
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
-
-
-def _inboxes(conn: Connection, accounts: set[int]) -> list[int]:
-    """The mailboxes to tell of. The mail is safe by now: a database that goes away here costs only the news."""
-    try:
-        rows = conn.execute(INBOXES, {"accounts": list(accounts)}).fetchall()
-    except psycopg.Error:
-        return []
-    return [int(row[0]) for row in rows]

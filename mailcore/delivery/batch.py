@@ -12,7 +12,7 @@ row from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,6 +41,10 @@ Connection = psycopg.Connection[Any]
 INBOX = "INBOX"
 
 
+def _nobody(mailbox_ids: Collection[int]) -> None:
+    """Nobody wants to know."""
+
+
 def deliver_batch(
     conn: Connection,
     storage: Storage,
@@ -48,16 +52,21 @@ def deliver_batch(
     arrivals: Sequence[Arrival],
     expires_after_s: float,
     journal: Journal | None = None,
+    *,
+    on_commit: Callable[[Collection[int]], None] = _nobody,
 ) -> list[list[Outcome] | MailError]:
     """Deliver and enqueue `arrivals`; one answer for each, in their order.
 
     A list: the message is durable everywhere. It holds one Outcome per local recipient, in their order: Delivered, or
     Deferred when the mailbox could not be served now and a queue row keeps the promise. Remote recipients are queued
     and have no outcome yet. A MailError: nothing of this message was kept; answer with a temporary failure.
+    `on_commit` is told the ids of mailboxes that have got mail.
     Raises psycopg.Error when the database cannot be used: then nothing of the whole batch was kept.
     """
     try:
-        return _deliver(conn, Places(storage, spool, journal), arrivals, expires_after_s)
+        answers, mailbox_ids = _deliver(conn, Places(storage, spool, journal), arrivals, expires_after_s)
+        on_commit(mailbox_ids)
+        return answers
     except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.LockNotAvailable) as error:
         # One message the database does not take now (its account was deleted, or is being converted) must not stop
         # the others.
@@ -67,7 +76,9 @@ def deliver_batch(
         if len(arrivals) == 1:
             return [error]
     return [
-        answer for each in arrivals for answer in deliver_batch(conn, storage, spool, [each], expires_after_s, journal)
+        answer
+        for each in arrivals
+        for answer in deliver_batch(conn, storage, spool, [each], expires_after_s, journal, on_commit=on_commit)
     ]
 
 
@@ -82,23 +93,26 @@ class Places:
 
 def _deliver(
     conn: Connection, places: Places, arrivals: Sequence[Arrival], expires_after_s: float
-) -> list[list[Outcome] | MailError]:
+) -> tuple[list[list[Outcome] | MailError], set[int]]:
     placings = [Placing(arrival) for arrival in arrivals]
-    inside = False
+    committing = False
     try:
-        with conn.transaction():
-            inside = True
+        # One pipeline: the database is waited for twice, for the locks and for the COMMIT.
+        with conn.pipeline(), conn.transaction():
             _commit_all(conn, places, placings, expires_after_s)
-            inside = False
+            committing = True
     except BaseException as error:
         # When COMMIT itself went unanswered, nobody knows whether the rows are there; then the files have to stay.
-        if inside or isinstance(error, psycopg.IntegrityError):
+        if not committing or (isinstance(error, psycopg.Error) and not conn.broken):
             for placing in placings:
                 placing.take_back(places.spool)
+        if not conn.broken:
+            conn.rollback()
         raise
     for placing in placings:
         placing.finish()
-    return [placing.error or placing.outcomes for placing in placings]
+    mailbox_ids = {ledger.record.id for placing in placings for ledger, _, _ in placing.rows}
+    return [placing.error or placing.outcomes for placing in placings], mailbox_ids
 
 
 def _commit_all(conn: Connection, places: Places, placings: Sequence[Placing], expires_after_s: float) -> None:
@@ -158,11 +172,10 @@ def _write(places: Places, placings: Sequence[Placing], writing: Writing | None)
 
 def _insert(conn: Connection, placings: Sequence[Placing], expires_after_s: float) -> None:
     rows = [row for placing in placings for row in placing.rows]
-    with conn.pipeline():
-        if rows:
-            insert_numbered(conn, rows)
-            write_ledgers(conn, list({ledger.record.id: ledger for ledger, _, _ in rows}.values()))
-        operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in placings if placing.queued])
+    if rows:
+        insert_numbered(conn, rows)
+        write_ledgers(conn, list({ledger.record.id: ledger for ledger, _, _ in rows}.values()))
+    operations.insert_batch(conn, [_queued(placing, expires_after_s) for placing in placings if placing.queued])
 
 
 def _lock(conn: Connection, placings: Sequence[Placing]) -> dict[tuple[int, str], Ledger]:
@@ -171,9 +184,8 @@ def _lock(conn: Connection, placings: Sequence[Placing]) -> dict[tuple[int, str]
     wanted = {(each.account.id, name) for each in local for name in (each.mailbox, INBOX)}
     if not wanted:
         return {}
-    with conn.pipeline():
-        conn.execute(statements.LIMIT_WAIT)
-        ledgers = _lock_by_name(conn, wanted)
+    conn.execute(statements.LIMIT_WAIT)
+    ledgers = _lock_by_name(conn, wanted)
     missing = {account for account, _ in wanted if (account, INBOX) not in ledgers}
     if missing:
         ensure_inboxes(conn, sorted(missing))
