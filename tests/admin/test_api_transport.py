@@ -1,9 +1,13 @@
 """/api/v1/networks/, relayhosts, transport-rules, rewrites and settings."""
 
+import ipaddress
+
 import pytest
 from django.conf import settings as django_settings
 
+from mailadmin.database import raw_connection
 from mailadmin.transport.models import MyNetwork, RelayHost, SenderRewrite, ServerSettings, TransportRule
+from mailcore.config.loader import load_snapshot
 from mailcore.secretbox import unseal
 from tests.admin.api_support import ApiClient, assert_problem
 
@@ -165,11 +169,28 @@ def test_settings_are_read_and_changed(api, server):
     assert api.patch("/settings/", {"relayhost": None})[1]["relayhost"] is None
 
 
+def test_balancers_are_read_and_changed(api, server):
+    assert api.get("/settings/")[1]["haproxy_trusted_networks"] == []
+
+    status, body = api.patch("/settings/", {"haproxy_trusted_networks": ["192.0.2.5", "2001:DB8::/64"]})
+
+    assert (status, body["haproxy_trusted_networks"]) == (200, ["192.0.2.5/32", "2001:db8::/64"])
+    assert api.get("/settings/")[1]["haproxy_trusted_networks"] == ["192.0.2.5/32", "2001:db8::/64"]
+    assert load_snapshot(raw_connection()).haproxy_trusted_networks.networks == (
+        ipaddress.ip_network("192.0.2.5/32"),
+        ipaddress.ip_network("2001:db8::/64"),
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
         ({"message_size_limit": 5}, "message_size_limit"),
         ({"plaintext_auth": "always"}, "plaintext_auth"),
+        ({"haproxy_trusted_networks": ["192.0.2.1/24"]}, "haproxy_trusted_networks"),
+        ({"haproxy_trusted_networks": ["balancer"]}, "haproxy_trusted_networks"),
+        ({"haproxy_trusted_networks": ["10.0.0.0/8", "0.0.0.0/0"]}, "haproxy_trusted_networks"),
+        ({"haproxy_trusted_networks": "10.0.0.0/8"}, "haproxy_trusted_networks"),
         ({"myhostname": "a b"}, "myhostname"),
         ({"maximal_backoff_time": 1}, "non_field_errors"),
         ({"smtpd_recipient_limit": 10**12}, "smtpd_recipient_limit"),

@@ -34,6 +34,7 @@ def the_settings(**changes):
         "client_connection_limit": "50", "client_message_rate_limit": "0", "minimal_backoff_time": "5m",
         "maximal_backoff_time": "4000s", "maximal_queue_lifetime": "5d", "delay_warning_time": "4h",
         "smtp_tls_security_level": "may", "destination_concurrency_limit": "20", "relayhost": "",
+        "haproxy_trusted_networks": "",
     }  # fmt: skip
     return {**fields, **changes}
 
@@ -257,7 +258,7 @@ def test_every_setting_names_the_parameter_it_replaces(panel):
         "myhostname", "mydomain", "myorigin", "inet_interfaces", "mynetworks_style", "message_size_limit",
         "recipient_delimiter", "smtpd_recipient_limit", "hopcount_limit", "smtpd_client_connection_count_limit",
         "minimal_backoff_time", "maximal_backoff_time", "maximal_queue_lifetime", "delay_warning_time",
-        "smtp_tls_security_level", "relayhost", "smtpd_tls_auth_only",
+        "smtp_tls_security_level", "relayhost", "smtpd_tls_auth_only", "haproxy_trusted_networks",
     ):  # fmt: skip
         assert f"<code>{parameter}</code>" in page, parameter
 
@@ -289,6 +290,9 @@ def test_server_settings_are_saved_with_units_and_shown_with_them(panel):
         ({"minimal_backoff_time": "soon"}, "minimal_backoff_time"),
         ({"destination_concurrency_limit": "0"}, "destination_concurrency_limit"),
         ({"plaintext_auth": "always"}, "plaintext_auth"),
+        ({"haproxy_trusted_networks": "192.0.2.1/24"}, "haproxy_trusted_networks"),
+        ({"haproxy_trusted_networks": "10.0.0.1\nbalancer"}, "haproxy_trusted_networks"),
+        ({"haproxy_trusted_networks": "8.0.0.0/8"}, "haproxy_trusted_networks"),
         ({"hopcount_limit": "0"}, "__all__"),
         ({"minimal_backoff_time": "0"}, "__all__"),
     ],
@@ -301,6 +305,34 @@ def test_inet_interfaces_are_normalised(panel):
     panel.post(SETTINGS, the_settings(inet_interfaces="127.0.0.1 [::1]"))
 
     assert ServerSettings.objects.get().inet_interfaces == "127.0.0.1, ::1"
+
+
+def test_balancers_are_written_one_per_line(panel):
+    panel.post(SETTINGS, the_settings(haproxy_trusted_networks="192.0.2.5, [2001:DB8::]/64\n10.0.0.0/8\n192.0.2.5"))
+
+    saved = ["192.0.2.5/32", "2001:db8::/64", "10.0.0.0/8"]
+    assert ServerSettings.objects.get().haproxy_trusted_networks == saved
+    assert "192.0.2.5/32\n2001:db8::/64\n10.0.0.0/8" in panel.get(SETTINGS).content.decode()
+    entry = AuditEntry.objects.get(object_type="server settings")
+    assert entry.changes["haproxy_trusted_networks"] == [[], saved]
+
+    panel.post(SETTINGS, the_settings())
+    assert ServerSettings.objects.get().haproxy_trusted_networks == []
+
+
+def test_a_network_too_wide_for_balancers_says_why(panel):
+    errors = errors_of(panel.post(SETTINGS, the_settings(haproxy_trusted_networks="10.0.0.0/8\n0.0.0.0/0")))
+
+    assert (
+        "0.0.0.0/0 is too wide: everybody in it could pretend to be any client" in errors["haproxy_trusted_networks"][0]
+    )
+    assert "10.0.0.0/8" not in str(errors["haproxy_trusted_networks"])
+
+
+@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "::/0", "8.0.0.0/8", "2000::/3"])
+def test_the_database_itself_refuses_strangers_among_the_balancers(db, cidr):
+    with pytest.raises(IntegrityError, match="server_settings_balancers_no_strangers"):
+        ServerSettings.objects.update(haproxy_trusted_networks=["10.0.0.0/8", cidr])
 
 
 def test_a_change_in_the_panel_raises_the_generation(panel):

@@ -95,6 +95,14 @@ def test_postconf_speaks_postfix():
     assert run("postconf", "-h", "myhostname") == "mail.example.org\n"
 
 
+def test_postconf_says_whether_balancers_are_trusted():
+    assert run("postconf", "-h", "smtpd_upstream_proxy_protocol") == "\n"
+
+    ServerSettings.objects.update(haproxy_trusted_networks=["192.0.2.5/32"])
+
+    assert run("postconf", "smtpd_upstream_proxy_protocol") == "smtpd_upstream_proxy_protocol = haproxy\n"
+
+
 def test_postconf_does_not_know_everything():
     with pytest.raises(CommandError, match="no_such_parameter"):
         run("postconf", "no_such_parameter")

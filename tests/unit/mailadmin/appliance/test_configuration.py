@@ -43,6 +43,18 @@ def test_a_port_of_nothing_turns_its_listener_off(off):
     assert "POP3S_PORT" in variables
 
 
+def test_ports_for_balancers_are_off_unless_they_are_named():
+    names = {listener.variable for listener in configuration().listeners}
+    assert not any("PROXY" in name for name in names)
+
+    found = configuration(SMTP_PROXY_PORT="10025", IMAPS_PROXY_PORT="10993")
+
+    listeners = {listener.variable: (listener.port, listener.role) for listener in found.listeners}
+    assert listeners["SMTP_PROXY_PORT"] == (10025, "smtpd")
+    assert listeners["IMAPS_PROXY_PORT"] == (10993, "accessd")
+    assert found.child_environment("", "")["IMAPS_PROXY_PORT"] == "10993"
+
+
 def test_several_addresses_each_get_every_port():
     found = configuration(LISTEN_ADDRESS="127.0.0.1, [::1]", WEB_PORT="8080")
 
