@@ -27,7 +27,7 @@ TO mail_smtpd, mail_accessd, mail_queue;
 
 -- The index of mailboxes: whoever delivers or reads.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-    mailbox, message, expunged, account_usage, subscription
+    mailbox, message, expunged, account_usage, subscription, search_segment
 TO mail_smtpd, mail_accessd, mail_queue;
 
 -- The queue: smtpd puts in, scheduler and worker work it off; accessd has no business there.

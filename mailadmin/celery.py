@@ -48,5 +48,5 @@ app.conf.update(
     worker_detect_quorum_queues=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     timezone="UTC",
-    imports=("mailadmin.mailqueue.tasks",),
+    imports=("mailadmin.mailqueue.tasks", "mailadmin.mailboxes.tasks"),
 )

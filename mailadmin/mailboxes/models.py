@@ -94,6 +94,29 @@ class Expunged(models.Model):
         return f"{self.mailbox_id}/{self.uid}"
 
 
+class SearchSegment(models.Model):
+    """Words of a block of messages (mailcore.mailbox.words). The database deletes it with its mailbox."""
+
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    field = models.PositiveSmallIntegerField()
+    first_uid = models.BigIntegerField()
+    last_uid = models.BigIntegerField()
+    is_full = models.BooleanField()
+    uids = models.BinaryField()
+    words = models.BinaryField()
+    offsets = models.BinaryField()
+    postings = models.BinaryField()
+
+    class Meta:
+        db_table = "search_segment"
+        constraints = [models.UniqueConstraint(fields=["mailbox", "field", "last_uid"], name="search_segment_block")]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id}/{self.first_uid}:{self.last_uid}"
+
+
 class AccountUsage(models.Model):
     """What an account occupies; kept in the transaction of every change."""
 

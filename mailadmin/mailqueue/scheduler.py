@@ -7,6 +7,7 @@ could not be handed over is given back; one that nobody took up, or whose worker
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -35,6 +36,7 @@ PACE_S = 0.03
 RETRY_S = 1.0
 SWEEP_EVERY_S = 3600.0
 RECLAIM_EVERY_S = 1.0
+INDEX_EVERY_S = 20.0
 # Two looks this far apart at an empty broker, with leases that nobody took up: their tasks are lost.
 LOST_AFTER_S = 1.0
 # A next hop that did not answer is tried by one worker, for many recipients at once.
@@ -55,6 +57,9 @@ class HandOver(Protocol):
     def sweep(self) -> None:
         """Have the spool and the trace swept."""
 
+    def index(self) -> None:
+        """Have the search index catch up."""
+
 
 class CeleryHandOver:
     """Over the broker, without Celery's own retries: what does not get through is given back."""
@@ -69,6 +74,12 @@ class CeleryHandOver:
 
         sweep_spool.apply_async(retry=False)
         sweep_trace.apply_async(retry=False)
+
+    def index(self) -> None:
+        from mailadmin.mailboxes.tasks import extend_search_index
+
+        # One that waited longer is overtaken by the next.
+        extend_search_index.apply_async(retry=False, expires=INDEX_EVERY_S)
 
 
 class Wakeups:
@@ -169,6 +180,9 @@ class Scheduler:
             log.info("leases_ended", recipients=count)
         if self._is_time("sweep", SWEEP_EVERY_S):
             self._sweep(conn)
+        if self._is_time("index", INDEX_EVERY_S):
+            with contextlib.suppress(OperationalError, redis.RedisError, OSError):
+                self._hand_over.index()
         return self._hand_out(conn, self._claim(conn, snapshot))
 
     def _claim(self, conn: psycopg.Connection[Any], snapshot: Snapshot) -> list[ClaimedLease]:

@@ -43,7 +43,7 @@ def fill(conn: Connection, store: MessageStore, mailbox_id: int, uids: Sequence[
     for start in range(0, len(uids), _BLOCK):
         block = uids[start : start + _BLOCK]
         summaries = dict(_summaries(conn, store, mailbox_id, block))
-        _write_back(conn, mailbox_id, summaries)
+        write_back(conn, mailbox_id, summaries)
         result.update({uid: (each.envelope, each.body_structure) for uid, each in summaries.items()})
     return result
 
@@ -58,7 +58,8 @@ def _summaries(
         yield row.uid, summarise(data)
 
 
-def _write_back(conn: Connection, mailbox_id: int, summaries: dict[int, Summary]) -> None:
+def write_back(conn: Connection, mailbox_id: int, summaries: dict[int, Summary]) -> None:
+    """Remember what was read of messages."""
     if not summaries:
         return
     columns = list(Summary.__dataclass_fields__)

@@ -17,6 +17,7 @@ from mailcore.identity import AccountRef
 from mailcore.index import statements
 from mailcore.index.index import lock_mailboxes, message_rows
 from mailcore.index.records import MailboxRecord, MessageRow
+from mailcore.mailbox import indexing
 from mailcore.mailbox.account import ensure_account, list_mailboxes
 from mailcore.mailbox.mailbox import reconcile
 from mailcore.store.base import MessageStore
@@ -74,6 +75,8 @@ def _rebuild(
         wrong = _correct_sizes(conn, store, ledger.record, rows)
         forgotten = [row.uid for row in rows] if forget_cache else wrong
         conn.execute(statements.FORGET_CACHE, {"mailbox_id": mailbox.id, "uids": forgotten})
+        if forgotten:
+            indexing.forget(conn, mailbox.id)
         recounted = conn.execute(statements.RECOUNT_MAILBOX, {"mailbox_id": mailbox.id}).rowcount
         lost = any(_OURS.match(key) for key in plan.adopt) and mailbox.uidnext > 1
         if lost:

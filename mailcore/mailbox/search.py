@@ -1,4 +1,4 @@
-"""SEARCH over a key tree: rows first, cached fields next, message files only where nothing else can tell.
+"""SEARCH over a key tree: rows first, what is indexed or cached next, message files only where nothing else can tell.
 
 Each key gets the messages that are still in question and answers which of them match. Among the keys of an And the
 cheap ones go first, so a file is only opened for messages that everything else has left over.
@@ -18,6 +18,7 @@ from mailcore.index.index import flag_rows, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text
 from mailcore.mailbox.reading import read_messages
+from mailcore.mailbox.search_index import TextField, look_up
 from mailcore.mailbox.search_keys import (
     Age,
     All,
@@ -65,8 +66,7 @@ def search(
     order. From `first_recent_uid` on messages are \\Recent; None means none is.
     """
     running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid)
-    found = running.matching(key, set(uids_in_order))
-    return [uid for uid in uids_in_order if uid in found]
+    return sorted(running.matching(key, set(uids_in_order)))
 
 
 class _Search:
@@ -131,20 +131,36 @@ class _Search:
                 return self._by_envelope(lambda text: _compare(search_text.sent_day(text), comparison, day), among)
             case Header(name, value) if value and name.lower() in search_text.ENVELOPE_FIELDS:
                 field, wanted = name.lower(), search_text.fold(value)
+                among = self._candidates(TextField.ENVELOPE, wanted, among)
                 return self._by_envelope(lambda text: search_text.envelope_contains(text, field, wanted), among)
             case Header(name, value):
                 wanted = search_text.fold(value)
+                among = self._candidates(TextField.HEADER, wanted, among)
                 return self._by_file(
                     lambda data: search_text.header_contains(headers_of(data), name, wanted), among, at_most=_MAX_HEADER
                 )
             case Body(value):
-                wanted = search_text.fold(value)
-                return self._by_file(lambda data: search_text.body_contains(data, wanted), among)
+                return self._by_text(search_text.body_contains, (TextField.BODY,), value, among)
             case Text(value):
-                wanted = search_text.fold(value)
-                return self._by_file(lambda data: search_text.text_contains(data, wanted), among)
+                return self._by_text(search_text.text_contains, (TextField.HEADER, TextField.BODY), value, among)
             case _:
                 raise AssertionError(key)
+
+    def _candidates(self, field: TextField, wanted: str, among: set[int]) -> set[int]:
+        """`among` without those of which the index knows that `wanted` is not there."""
+        known = look_up(self._conn, self._mailbox.id, (field,), wanted, among)
+        return among - (known.covered - known.found)
+
+    def _by_text(
+        self, contains: Callable[[bytes, str], bool], fields: Sequence[TextField], value: str, among: set[int]
+    ) -> set[int]:
+        """By the index, and by reading the messages of which it cannot tell."""
+        wanted = search_text.fold(value)
+        known = look_up(self._conn, self._mailbox.id, fields, wanted, among)
+        found = among & known.found
+        unsure = among - known.covered if known.is_exact else among - (known.covered - known.found)
+        matching = self._by_file(lambda data: contains(data, wanted), unsure)
+        return found | matching if known.is_exact else matching
 
     def _by_envelope(self, test: Callable[[bytes], bool], among: set[int]) -> set[int]:
         missing = sorted(among - self._envelopes.keys())

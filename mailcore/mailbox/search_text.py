@@ -60,22 +60,27 @@ def envelope_contains(envelope: bytes, field: str, wanted: str) -> bool:
     """Does the field of that name (lower case, one of ENVELOPE_FIELDS) contain `wanted` (folded)?"""
     if not _may_contain(envelope, wanted):
         return False
-    value = read_envelope(envelope)[ENVELOPE_FIELDS[field]]
-    if isinstance(value, list):
-        return any(wanted in fold(text) for text in _addresses(value))
-    return wanted in fold(decode_header(value or b"")) if value is not None else False
+    position = ENVELOPE_FIELDS[field]
+    return any(wanted in fold(text) for text in _texts(read_envelope(envelope, position + 1)[position]))
+
+
+def envelope_texts(envelope: bytes) -> Iterator[str]:
+    """The texts of all ENVELOPE_FIELDS."""
+    values = read_envelope(envelope)
+    for position in ENVELOPE_FIELDS.values():
+        yield from _texts(values[position])
 
 
 def sent_day(envelope: bytes) -> date | None:
     """The day in the Date field, as its sender wrote it."""
-    value = read_envelope(envelope)[0]
+    value = read_envelope(envelope, 1)[0]
     found = _DAY.search(value) if isinstance(value, bytes) else None
     moment = parse_date(b"%b %b %b 00:00:00 +0000" % found.groups()) if found else None
     return moment.date() if moment else None
 
 
-def read_envelope(envelope: bytes) -> list[Value]:
-    """The ten values of an ENVELOPE: bytes, None for NIL, lists."""
+def read_envelope(envelope: bytes, most: int = 10) -> list[Value]:
+    """The ten values of an ENVELOPE: bytes, None for NIL, lists. At least the first `most` of them are read."""
     stack: list[list[Value]] = [[]]
     position = 0
     while token := _TOKEN.match(envelope, position):
@@ -93,7 +98,9 @@ def read_envelope(envelope: bytes) -> list[Value]:
         elif len(stack) > 1:
             closed = stack.pop()
             stack[-1].append(closed)
-    values = stack[0][0] if stack[0] and isinstance(stack[0][0], list) else []
+        if len(stack) == 2 and len(stack[1]) == most:
+            break
+    values = stack[1] if len(stack) > 1 else stack[0][0] if stack[0] and isinstance(stack[0][0], list) else []
     return values + [None] * (10 - len(values))
 
 
@@ -105,14 +112,14 @@ def header_contains(headers: Headers, name: str, wanted: str) -> bool:
 
 def body_contains(data: bytes, wanted: str) -> bool:
     """Does the text of some part contain `wanted` (folded)? `data` is in wire form."""
-    return any(wanted in fold(text) for text in _body_texts(data, parse_structure(data)))
+    return any(wanted in fold(text) for text in body_texts(data, parse_structure(data)))
 
 
 def text_contains(data: bytes, wanted: str) -> bool:
     """Does the header, that of a part, or a body contain `wanted` (folded)?"""
     root = parse_structure(data)
-    return any(wanted in fold(text) for text in _header_texts(root)) or any(
-        wanted in fold(text) for text in _body_texts(data, root)
+    return any(wanted in fold(text) for text in header_texts(root)) or any(
+        wanted in fold(text) for text in body_texts(data, root)
     )
 
 
@@ -124,8 +131,12 @@ def _may_contain(envelope: bytes, wanted: str) -> bool:
     return all(word.encode() in lower for word in _WORDS.findall(wanted))
 
 
-def _addresses(value: list[Value]) -> Iterator[str]:
-    for address in value:
+def _texts(value: Value) -> Iterator[str]:
+    """A text, or each address of a list."""
+    if isinstance(value, bytes):
+        yield decode_header(value)
+        return
+    for address in value or ():
         if isinstance(address, list) and len(address) == 4:
             name, _, local, domain = (decode_header(part) if isinstance(part, bytes) else "" for part in address)
             mailbox = f"{local}@{domain}" if domain else local
@@ -140,13 +151,15 @@ def _parts(root: Part) -> Iterator[Part]:
         waiting.extend(reversed(part.children))
 
 
-def _header_texts(root: Part) -> Iterator[str]:
+def header_texts(root: Part) -> Iterator[str]:
+    """The fields of the header and of those of all parts."""
     for part in _parts(root):
         for name, value in part.headers:
             yield f"{decode(name)}: {decode_header(value)}"
 
 
-def _body_texts(data: bytes, root: Part) -> Iterator[str]:
+def body_texts(data: bytes, root: Part) -> Iterator[str]:
+    """The text of each part that has some, decoded."""
     for part in _parts(root):
         if part.type == "text":
             charset = (parameter(part.parameters, "charset") or b"").decode("ascii", "replace")

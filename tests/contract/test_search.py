@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from mailcore.index.records import ANSWERED, DELETED, FLAGGED, SEEN
+from mailcore.mailbox import search_index
+from mailcore.mailbox.indexing import extend
 from mailcore.mailbox.search import search
 from mailcore.mailbox.search_keys import (
     Age,
@@ -74,9 +76,10 @@ inner words
 BROKEN = b"no header at all\n\njust words\nFrom here on\n"
 
 
-@pytest.fixture(params=["maildir", "mbox"])
-def owner(request, database_url, mail_home):
-    with an_owner(database_url, mail_home, store=request.param) as owner:
+@pytest.fixture(params=["maildir", "mbox", "indexed"])
+def owner(request, database_url, mail_home, monkeypatch):
+    store = request.param if request.param in ("maildir", "mbox") else "maildir"
+    with an_owner(database_url, mail_home, store=store) as owner:
         # UID 1 is expunged, so that sequence numbers and UIDs differ.
         owner.append()
         owner.conn.execute("UPDATE mailbox SET uidnext = 11")
@@ -85,6 +88,10 @@ def owner(request, database_url, mail_home):
         owner.append(PLAIN, "\\Seen", "\\Answered", "work", at=datetime(2024, 5, 1, 23, 30, tzinfo=UTC))
         owner.append(ENCODED, "\\Flagged", "Work", at=datetime(2024, 5, 2, 0, 30, tzinfo=UTC))
         owner.append(BROKEN, "\\Deleted", at=datetime.now(UTC) - timedelta(hours=2))
+        if request.param == "indexed":
+            # The same answers must come from the index, which is not asked for so few messages.
+            monkeypatch.setattr(search_index, "_FEW", 0)
+            assert extend(owner.conn, owner.storage, owner.account, owner.record().id)
         yield owner
 
 
@@ -224,6 +231,7 @@ def test_size(owner, is_larger, expected):
     assert found(owner, Size(400, is_larger)) == expected
 
 
+@pytest.mark.parametrize("owner", ["maildir", "mbox"], indirect=True)
 def test_files_are_opened_only_for_what_is_left(owner, monkeypatch):
     opened: list[str] = []
     store = type(owner.storage.store(owner.account))
@@ -240,6 +248,7 @@ def test_files_are_opened_only_for_what_is_left(owner, monkeypatch):
     assert len(set(opened)) == 1
 
 
+@pytest.mark.parametrize("owner", ["maildir", "mbox"], indirect=True)
 def test_a_message_that_vanished_matches_nothing_in_it(owner):
     view = owner.open(read_only=True)
     owner.storage.store(owner.account).delete_mailbox("INBOX")

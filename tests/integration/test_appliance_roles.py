@@ -22,6 +22,7 @@ USERS = {
     "mailcore.directory.statements": PROGRAMS,
     "mailcore.maillog.statements": PROGRAMS,
     "mailcore.index.statements": PROGRAMS,
+    "mailcore.mailbox.statements": PROGRAMS,
     "mailcore.queue.statements": ("mail_queue", "mail_web"),
 }
 NEEDED = [

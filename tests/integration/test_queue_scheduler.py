@@ -28,6 +28,7 @@ class WatchedHandOver:
     def __init__(self) -> None:
         self.leases: list[UUID] = []
         self.sweeps = 0
+        self.indexings = 0
         self.is_down = False
 
     def deliver(self, lease: UUID) -> None:
@@ -37,6 +38,11 @@ class WatchedHandOver:
 
     def sweep(self) -> None:
         self.sweeps += 1
+
+    def index(self) -> None:
+        self.indexings += 1
+        if self.is_down:
+            raise OperationalError("connection refused")
 
 
 @pytest.fixture
@@ -205,3 +211,13 @@ def test_the_spool_is_swept_from_time_to_time(make_scheduler, hand_over):
     scheduler.tick()
 
     assert hand_over.sweeps == 1
+
+
+def test_the_search_index_catches_up_from_time_to_time(make_scheduler, hand_over):
+    scheduler = make_scheduler()
+    hand_over.is_down = True
+
+    scheduler.tick()
+    scheduler.tick()
+
+    assert hand_over.indexings == 1

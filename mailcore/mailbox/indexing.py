@@ -1,0 +1,167 @@
+"""Extending the search index, in the background: reads messages once, remembers their words and what FETCH asks for.
+
+Never on the way of a delivery or of a client: a worker calls `extend` for mailboxes that are `behind`. What it has not
+reached yet is searched by reading it. A message is left out, and read by each search, when its text is very long.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import psycopg
+
+from mailcore.identity import AccountRef
+from mailcore.index import statements as index_statements
+from mailcore.index.records import MailboxRecord, MessageRow
+from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.reading import read_messages
+from mailcore.mailbox.search_index import TextField
+from mailcore.mailbox.words import MOST_MESSAGES, WordCollector, to_octets
+from mailcore.message.structure import parse_structure
+from mailcore.message.summary import Summary, summarise_structure
+from mailcore.store.base import MessageStore
+from mailcore.store.storage import Storage
+
+Connection = psycopg.Connection[Any]
+
+# So many messages are read by a search within some milliseconds.
+TAIL = 200
+CALM_S = 10.0
+_LONGEST_MESSAGE = 32 << 20
+_LONGEST_TEXT = 2 << 20
+_AT_ONCE = 50
+
+Words = dict[TextField, set[str]]
+
+
+def behind(
+    conn: Connection, most: int, *, at_least: int = TAIL, calm_s: float = CALM_S
+) -> list[tuple[int, AccountRef]]:
+    """Mailboxes with `at_least` messages that the index does not know: their ids and owners."""
+    wanted = {"at_least": at_least, "calm_s": calm_s, "most": most}
+    return [(row[0], AccountRef(*row[1:])) for row in conn.execute(statements.BEHIND, wanted)]
+
+
+def extend(conn: Connection, storage: Storage, account: AccountRef, mailbox_id: int) -> bool:
+    """Index the next block of messages; False if there was none, or another process was quicker. The last block is
+    indexed again with what came after it, until it is full.
+    """
+    row = conn.execute(index_statements.MAILBOX_BY_ID, {"mailbox_id": mailbox_id}).fetchone()
+    if row is None:
+        return False
+    mailbox = MailboxRecord._make(row)
+    last = _last_segment(conn, mailbox_id)
+    after = _indexed_up_to(last)
+    if last is not None and last[1] >= mailbox.uidnext - 1:
+        return False
+    span = {"mailbox_id": mailbox_id, "after": after, "uidnext": mailbox.uidnext, "most": MOST_MESSAGES}
+    found = conn.execute(statements.NEXT_MESSAGES, span, binary=True).fetchall()
+    block = _Block(list(map(MessageRow._make, found)))
+    block.read(conn, storage.store(account), mailbox)
+    return _write(conn, mailbox, last, after, block)
+
+
+class _Block:
+    """Messages on their way into one segment."""
+
+    def __init__(self, rows: Sequence[MessageRow]) -> None:
+        self._rows = rows
+        self._collectors = {each: WordCollector() for each in TextField}
+        self.uids = array("I")
+        self.is_full = len(rows) == MOST_MESSAGES
+        self.last_uid = rows[-1].uid if self.is_full else 0
+        """The last message that this block speaks for; 0 if that is all there are."""
+
+    def read(self, conn: Connection, store: MessageStore, mailbox: MailboxRecord) -> None:
+        """Collect the words of as many messages as one segment takes."""
+        for start in range(0, len(self._rows), _AT_ONCE):
+            some = self._rows[start : start + _AT_ONCE]
+            for uid, words in _read(conn, store, mailbox, some):
+                self._add(uid, words)
+            if any(collector.is_full for collector in self._collectors.values()):
+                self.is_full, self.last_uid = True, some[-1].uid
+                return
+
+    def _add(self, uid: int, words: Words) -> None:
+        for each, collector in self._collectors.items():
+            collector.add(len(self.uids), words[each])
+        self.uids.append(uid)
+
+    def columns(self) -> dict[str, Any]:
+        """For INSERT_SEGMENTS."""
+        packed = {each: collector.pack() for each, collector in self._collectors.items()}
+        return {
+            "is_full": self.is_full,
+            "uids": to_octets(self.uids),
+            "fields": list(packed),
+            "words": [each.words for each in packed.values()],
+            "offsets": [each.offsets for each in packed.values()],
+            "postings": [each.postings for each in packed.values()],
+        }
+
+
+def _read(
+    conn: Connection, store: MessageStore, mailbox: MailboxRecord, rows: Sequence[MessageRow]
+) -> Iterator[tuple[int, Words]]:
+    """The words of messages; by the way, ENVELOPE and its kin of those that nobody has asked about."""
+    wanted = {"mailbox_id": mailbox.id, "uids": [row.uid for row in rows]}
+    envelopes: dict[int, bytes] = dict(conn.execute(statements.ENVELOPES, wanted, binary=True).fetchall())
+    summaries: dict[int, Summary] = {}
+    for row, data in read_messages(store, mailbox.name, [row for row in rows if row.size <= _LONGEST_MESSAGE]):
+        root = parse_structure(data)
+        envelope = envelopes.get(row.uid)
+        if envelope is None:
+            summaries[row.uid] = summarise_structure(root)
+            envelope = summaries[row.uid].envelope
+        words = {
+            TextField.ENVELOPE: _words(search_text.envelope_texts(envelope)),
+            TextField.HEADER: _words(search_text.header_texts(root)),
+            TextField.BODY: _words(search_text.body_texts(data, root)),
+        }
+        if sum(map(len, words[TextField.BODY])) <= _LONGEST_TEXT:
+            yield row.uid, words
+    cache.write_back(conn, mailbox.id, summaries)
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for text in texts:
+        found.update(search_text.fold(text).split())
+    return found
+
+
+def _last_segment(conn: Connection, mailbox_id: int) -> tuple[int, int, bool] | None:
+    return conn.execute(statements.LAST_SEGMENT, {"mailbox_id": mailbox_id}).fetchone()
+
+
+def _indexed_up_to(last: tuple[int, int, bool] | None) -> int:
+    """The UID behind which the next block begins."""
+    if last is None:
+        return 0
+    first_uid, last_uid, is_full = last
+    return last_uid if is_full else first_uid - 1
+
+
+def _write(
+    conn: Connection, mailbox: MailboxRecord, last: tuple[int, int, bool] | None, after: int, block: _Block
+) -> bool:
+    span = {"mailbox_id": mailbox.id, "first_uid": after + 1, "last_uid": block.last_uid or mailbox.uidnext - 1}
+    try:
+        with conn.transaction():
+            conn.execute(statements.LOCK_SEGMENTS, span)
+            if _last_segment(conn, mailbox.id) != last:
+                return False
+            conn.execute(statements.DELETE_SEGMENTS_FROM, span)
+            conn.execute(statements.DELETE_EMPTY_SEGMENTS, span)
+            conn.execute(statements.INSERT_SEGMENTS, {**span, **block.columns()})
+    except psycopg.errors.ForeignKeyViolation:
+        # The mailbox was deleted in the meantime.
+        return False
+    return True
+
+
+def forget(conn: Connection, mailbox_id: int) -> None:
+    """Index a mailbox anew, from its first message."""
+    conn.execute(statements.FORGET_SEGMENTS, {"mailbox_id": mailbox_id})

@@ -1,0 +1,71 @@
+"""The SQL on the table search_segment: words of messages, a block of a mailbox in a row for each kind of text.
+
+Rows are written once and never changed; a block that is to grow is replaced by another row with another id. Whoever has
+seen an id therefore reads what belongs to it, or nothing.
+"""
+
+SEGMENTS = """
+SELECT id, uids, words FROM search_segment
+WHERE mailbox_id = %(mailbox_id)s AND field = %(field)s
+  AND last_uid >= %(first_uid)s AND first_uid <= %(last_uid)s
+"""
+# Two numbers of four octets: where the postings of a word begin and end.
+OFFSETS = """
+SELECT ordinality, substring(offsets FROM (4 * number + 1)::int FOR 8)
+FROM unnest(%(ids)s::bigint[], %(numbers)s::bigint[]) WITH ORDINALITY AS wanted (id, number, ordinality)
+JOIN search_segment USING (id)
+ORDER BY ordinality
+"""
+POSTINGS = """
+SELECT ordinality, substring(postings FROM (2 * first + 1)::int FOR (2 * length)::int)
+FROM unnest(%(ids)s::bigint[], %(firsts)s::bigint[], %(lengths)s::bigint[])
+    WITH ORDINALITY AS wanted (id, first, length, ordinality)
+JOIN search_segment USING (id)
+ORDER BY ordinality
+"""
+
+LAST_SEGMENT = """
+SELECT first_uid, last_uid, is_full FROM search_segment
+WHERE mailbox_id = %(mailbox_id)s AND field = 0 ORDER BY last_uid DESC LIMIT 1
+"""
+NEXT_MESSAGES = """
+SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid > %(after)s AND uid < %(uidnext)s ORDER BY uid LIMIT %(most)s
+"""
+ENVELOPES = """
+SELECT uid, envelope FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) AND envelope IS NOT NULL AND body_structure IS NOT NULL
+"""
+# One at a time extends the index of a mailbox.
+LOCK_SEGMENTS = "SELECT pg_advisory_xact_lock(7320000000000000 + %(mailbox_id)s::bigint)"
+DELETE_SEGMENTS_FROM = """
+DELETE FROM search_segment WHERE mailbox_id = %(mailbox_id)s AND last_uid >= %(first_uid)s
+"""
+DELETE_EMPTY_SEGMENTS = """
+DELETE FROM search_segment
+WHERE mailbox_id = %(mailbox_id)s AND is_full AND NOT EXISTS (
+    SELECT FROM message
+    WHERE message.mailbox_id = search_segment.mailbox_id AND uid BETWEEN first_uid AND last_uid
+) AND last_uid < (SELECT max(last_uid) FROM search_segment WHERE mailbox_id = %(mailbox_id)s)
+"""
+INSERT_SEGMENTS = """
+INSERT INTO search_segment (mailbox_id, field, first_uid, last_uid, is_full, uids, words, offsets, postings)
+SELECT %(mailbox_id)s::bigint, field, %(first_uid)s::bigint, %(last_uid)s::bigint, %(is_full)s::bool, %(uids)s::bytea,
+       words, offsets, postings
+FROM unnest(%(fields)s::smallint[], %(words)s::bytea[], %(offsets)s::bytea[], %(postings)s::bytea[])
+    AS new (field, words, offsets, postings)
+"""
+FORGET_SEGMENTS = "DELETE FROM search_segment WHERE mailbox_id = %(mailbox_id)s"
+
+# Mailboxes with enough messages that no segment knows, to which nothing came in the last seconds: what is being filled
+# is better indexed when it is full. In any order, so that one that cannot be read does not hold up the others.
+BEHIND = """
+SELECT mailbox.id, account.id, account.address, account.store, account.quota_bytes
+FROM mailbox JOIN account ON account.id = mailbox.account_id
+WHERE messages >= %(at_least)s
+  AND uidnext > %(at_least)s
+      + (SELECT coalesce(max(last_uid), 0) FROM search_segment WHERE mailbox_id = mailbox.id AND field = 0)
+  AND NOT EXISTS (SELECT FROM message WHERE mailbox_id = mailbox.id AND uid = mailbox.uidnext - 1
+                                        AND internal_date > now() - make_interval(secs => %(calm_s)s))
+ORDER BY random() LIMIT %(most)s
+"""

@@ -1,0 +1,269 @@
+"""The search index: what it knows is what reading would find, and what it does not know is read."""
+
+import psycopg
+import pytest
+
+from mailcore.errors import MailError
+from mailcore.mailbox import indexing, search_index, words
+from mailcore.mailbox import mailbox as mailboxes
+from mailcore.mailbox.account import create_mailbox, delete_mailbox
+from mailcore.mailbox.rebuild import rebuild_account
+from mailcore.mailbox.search import search
+from mailcore.mailbox.search_keys import Body, Header, Text
+from mailcore.mailbox.statements import POSTINGS
+from tests.contract.mailbox_support import a_message, an_owner, connect
+
+
+@pytest.fixture
+def owner(database_url, mail_home, monkeypatch):
+    monkeypatch.setattr(search_index, "_FEW", 0)
+    with an_owner(database_url, mail_home) as owner:
+        yield owner
+
+
+@pytest.fixture
+def reading(owner, monkeypatch):
+    """The keys of all messages that are read from now on."""
+    read: list[str] = []
+    store = type(owner.storage.store(owner.account))
+    real = store.read_each
+
+    def noting(self, mailbox, messages, **limits):
+        read.extend(key for key, _ in messages)
+        return real(self, mailbox, messages, **limits)
+
+    monkeypatch.setattr(store, "read_each", noting)
+    return read
+
+
+def index(owner, name="INBOX"):
+    while indexing.extend(owner.conn, owner.storage, owner.account, owner.record(name).id):
+        pass
+
+
+def found(owner, key, name="INBOX"):
+    opened = owner.open(name, read_only=True)
+    return search(owner.conn, owner.storage, owner.account, opened.record, key, opened.uids)
+
+
+def blocks(owner, name="INBOX"):
+    """The blocks of one kind of text: first and last UID, and whether they are full."""
+    return owner.conn.execute(
+        "SELECT first_uid, last_uid, is_full FROM search_segment WHERE mailbox_id = %s AND field = 2 ORDER BY 1",
+        [owner.record(name).id],
+    ).fetchall()
+
+
+def test_an_indexed_text_is_found_without_reading(owner, reading):
+    owner.append(a_message("one", "a quokka sat\n"))
+    owner.append(a_message("two", "nothing\n"))
+    index(owner)
+    reading.clear()
+
+    assert found(owner, Body("quok")) == [1]
+    assert found(owner, Text("UOKKA")) == [1]
+    assert found(owner, Text("wombat")) == []
+    assert not reading
+
+
+def test_a_phrase_is_read_only_where_its_words_are(owner, reading):
+    for body in ("see you soon\n", "you see\n", "see\nyou\n", "soon\n"):
+        owner.append(a_message("Hello", body))
+    index(owner)
+    reading.clear()
+
+    assert found(owner, Body("see you")) == [1]
+    assert len(reading) == 3
+
+
+def test_what_came_later_is_read(owner, reading):
+    owner.append(a_message("one", "a quokka\n"))
+    index(owner)
+    owner.append(a_message("two", "another quokka\n"))
+    reading.clear()
+
+    assert found(owner, Body("quokka")) == [1, 2]
+    assert len(reading) == 1
+
+
+def test_what_is_gone_is_not_found(owner):
+    first, second = (owner.append(a_message("one", "quokka\n")) for _ in range(2))
+    index(owner)
+    mailboxes.expunge(owner.conn, owner.storage, owner.account, owner.record(), [first], only_deleted=False)
+
+    assert found(owner, Body("quokka")) == [second]
+
+
+def test_header_searches_use_the_index_too(owner, reading):
+    owner.append(a_message("A quokka", "x\n"))
+    owner.append(a_message("Nothing", "quokka\n"))
+    index(owner)
+    reading.clear()
+
+    assert found(owner, Header("Subject", "quokka")) == [1]
+    assert found(owner, Header("From", "ann <ann@")) == [1, 2]
+    assert not reading
+    assert found(owner, Header("X-None", "quokka")) == []
+    assert len(reading) == 1
+
+
+def test_the_last_block_grows_until_it_is_full(owner, monkeypatch):
+    monkeypatch.setattr(indexing, "MOST_MESSAGES", 3)
+    for number in range(2):
+        owner.append(a_message(f"message {number}", "quokka\n"))
+    index(owner)
+    assert blocks(owner) == [(1, 2, False)]
+
+    for number in range(2, 7):
+        owner.append(a_message(f"message {number}", "quokka\n"))
+    index(owner)
+
+    assert blocks(owner) == [(1, 3, True), (4, 6, True), (7, 7, False)]
+    assert found(owner, Body("quokka")) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_block_ends_where_it_has_enough_words(owner, monkeypatch, reading):
+    monkeypatch.setattr(words, "MOST_OCTETS", 100)
+    monkeypatch.setattr(indexing, "_AT_ONCE", 1)
+    for number in range(4):
+        owner.append(a_message("Hello", " ".join(f"word{number}-{n}" for n in range(20)) + "\n"))
+    index(owner)
+    reading.clear()
+
+    assert [is_full for _, _, is_full in blocks(owner)].count(True) == 4
+    assert found(owner, Body("word2-7")) == [3]
+    assert not reading
+
+
+def test_a_block_without_messages_is_dropped(owner, monkeypatch):
+    monkeypatch.setattr(indexing, "MOST_MESSAGES", 2)
+    for number in range(4):
+        owner.append(a_message(f"message {number}", "quokka\n"))
+    index(owner)
+    mailboxes.expunge(owner.conn, owner.storage, owner.account, owner.record(), [1, 2], only_deleted=False)
+    owner.append(a_message("new", "quokka\n"))
+    index(owner)
+
+    assert [first for first, _, _ in blocks(owner)] == [3, 5]
+
+
+def test_a_very_long_text_is_always_read(owner, monkeypatch, reading):
+    monkeypatch.setattr(indexing, "_LONGEST_TEXT", 100)
+    owner.append(a_message("long", "".join(f"word{n}\n" for n in range(100)) + "quokka\n"))
+    owner.append(a_message("short", "quokka\n"))
+    index(owner)
+    reading.clear()
+
+    assert found(owner, Body("quokka")) == [1, 2]
+    assert len(reading) == 1
+
+
+def test_a_block_that_is_replaced_while_it_is_searched_is_not_believed(owner, monkeypatch, database_url):
+    owner.append(a_message("one", "quokka\n"))
+    index(owner)
+
+    class Replaced(psycopg.Connection):
+        def execute(self, query, *arguments, **options):
+            if query is POSTINGS:
+                owner.conn.execute("DELETE FROM search_segment")
+            return super().execute(query, *arguments, **options)
+
+    with Replaced.connect(database_url, autocommit=True) as conn:
+        opened = owner.open(read_only=True)
+
+        assert search(conn, owner.storage, owner.account, opened.record, Body("quokka"), opened.uids) == [1]
+
+
+def test_two_workers_do_not_index_the_same_twice(owner, monkeypatch, database_url):
+    owner.append(a_message("one", "quokka\n"))
+    real = indexing._write
+
+    def overtaken(conn, *arguments):
+        monkeypatch.setattr(indexing, "_write", real)
+        with connect(database_url) as other:
+            assert indexing.extend(other, owner.storage, owner.account, owner.record().id)
+        return real(conn, *arguments)
+
+    monkeypatch.setattr(indexing, "_write", overtaken)
+
+    assert not indexing.extend(owner.conn, owner.storage, owner.account, owner.record().id)
+    assert blocks(owner) == [(1, 1, False)]
+
+
+def test_the_index_goes_with_the_mailbox(owner):
+    create_mailbox(owner.conn, owner.storage, owner.account, "Projects")
+    owner.append(a_message("one", "quokka\n"), mailbox="Projects")
+    index(owner, "Projects")
+
+    delete_mailbox(owner.conn, owner.storage, owner.account, "Projects")
+
+    assert owner.conn.execute("SELECT count(*) FROM search_segment").fetchone() == (0,)
+
+
+def test_a_mailbox_deleted_while_it_is_indexed(owner, monkeypatch):
+    create_mailbox(owner.conn, owner.storage, owner.account, "Projects")
+    owner.append(a_message("one", "quokka\n"), mailbox="Projects")
+    mailbox_id, real = owner.record("Projects").id, indexing._write
+
+    def too_late(conn, *arguments):
+        delete_mailbox(owner.conn, owner.storage, owner.account, "Projects")
+        return real(conn, *arguments)
+
+    monkeypatch.setattr(indexing, "_write", too_late)
+
+    assert not indexing.extend(owner.conn, owner.storage, owner.account, mailbox_id)
+    assert not indexing.extend(owner.conn, owner.storage, owner.account, mailbox_id)
+
+
+def test_forgetting_the_cache_forgets_the_index(owner):
+    owner.append(a_message("one", "quokka\n"))
+    index(owner)
+
+    rebuild_account(owner.conn, owner.storage, owner.account)
+    assert blocks(owner)
+    rebuild_account(owner.conn, owner.storage, owner.account, forget_cache=True)
+
+    assert not blocks(owner)
+    assert found(owner, Body("quokka")) == [1]
+
+
+def test_what_fetch_asks_for_is_remembered_by_the_way(owner, reading):
+    owner.append(a_message("A quokka", "x\n"))
+    index(owner)
+    reading.clear()
+
+    [row] = mailboxes.cached_rows(owner.conn, owner.storage, owner.account, owner.record(), None)
+
+    assert b"A quokka" in row.envelope
+    assert not reading
+
+
+def test_mailboxes_that_are_behind_are_found_when_they_are_calm(owner):
+    for number in range(3):
+        owner.append(a_message(f"message {number}", "quokka\n"))
+    here = (owner.record().id, owner.account)
+
+    def behind(at_least, calm_s):
+        return [(mailbox_id, account) for mailbox_id, account in indexing.behind(
+            owner.conn, 10, at_least=at_least, calm_s=calm_s
+        )]  # fmt: skip
+
+    assert behind(3, 0) == [here]
+    assert behind(4, 0) == []
+    assert behind(3, 60) == []
+    index(owner)
+    assert behind(1, 0) == []
+
+
+def test_a_store_that_is_away_is_an_error_and_no_empty_block(owner, monkeypatch):
+    owner.append(a_message("one", "quokka\n"))
+    store = type(owner.storage.store(owner.account))
+
+    def away(self, mailbox, messages, **limits):
+        raise MailError("away")
+
+    monkeypatch.setattr(store, "read_each", away)
+
+    with pytest.raises(MailError):
+        index(owner)
+    assert not blocks(owner)
