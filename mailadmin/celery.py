@@ -17,7 +17,7 @@ from django.conf import settings
 
 QUEUE = "mailqueue"
 
-app = Celery("mailkeep")
+app = Celery("mailkeep", amqp="mailadmin.mailqueue.broker:Amqp")
 app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_transport="mailadmin.mailqueue.broker:Transport",

@@ -1,4 +1,4 @@
-"""kombu's Redis transport, except that a broker which is gone cannot stop the worker.
+"""kombu's Redis transport, except that a broker which is gone cannot stop the worker, and is found again soon.
 
 When a connection breaks while a task runs, kombu 5.7 uses the channel of that connection once more: to put the task
 back, and to acknowledge it when it is done. Both end in an AttributeError, and with it the worker ends. Here the first
@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import kombu
 import redis
+from celery.app.amqp import AMQP
 from kombu.transport import redis as transport
 
 from mailcore.log import get_logger
+
+# kombu waits two seconds longer each time, up to 30 s in which the broker is back and nobody takes its tasks.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 2.0
 
 log = get_logger(__name__)
 
@@ -45,3 +50,17 @@ class Transport(transport.Transport):
     """Named in Celery's broker_transport; the URL stays redis://."""
 
     Channel = Channel
+
+
+class Connection(kombu.Connection):
+    """Looks for a lost broker at short intervals."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        pauses = {"interval_start": FIRST_PAUSE_S, "interval_step": 1.0, "interval_max": LONGEST_PAUSE_S}
+        return super().ensure_connection(*arguments, **{**pauses, **options})
+
+
+class Amqp(AMQP):
+    """How Celery comes to such connections."""
+
+    Connection = Connection

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from kombu.exceptions import OperationalError
+
 from mailadmin.celery import QUEUE, app
 from mailadmin.mailqueue import tasks
 from mailcore.queue import leases
@@ -27,6 +30,16 @@ def test_a_running_task_is_not_delivered_again_by_the_broker():
 
 def test_a_worker_waits_for_the_broker_for_ever():
     assert app.conf.broker_connection_max_retries is None and app.conf.broker_connection_retry_on_startup
+
+
+def test_a_broker_that_was_away_for_long_is_found_soon(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kombu.utils.functional.sleep", lambda _: None)
+    pauses: list[float] = []
+
+    with pytest.raises(OperationalError), app.connection_for_read("redis://127.0.0.1:1/") as connection:
+        connection.ensure_connection(lambda error, pause: pauses.append(pause), 20)
+
+    assert len(pauses) == 20 and max(pauses) <= 3
 
 
 def test_the_scheduler_looks_at_the_queue_that_tasks_go_to():
