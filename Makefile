@@ -1,6 +1,8 @@
 # make run     everything on this machine, on high ports, in var/ (or $MAIL_HOME); Ctrl-C stops it
 # make test    what CI runs: lint, types, import contracts, all tests
 # make setup   only the virtual environment
+# make bench   as root: this and Postfix + Dovecot side by side, docs/benchmarks.md (RUNS=3 ONLY=rows AGAIN=1)
+# make bench-growth   cost against size, with plots (SIZES=small ONLY=curves AGAIN=1)
 
 PYTHON ?= python3
 VENV   := .venv
@@ -58,3 +60,14 @@ $(VENV)/.installed-dev: requirements-dev.txt requirements.txt | $(VENV)/bin/pyth
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Needs python3-venv: apt install python3-venv"; exit 1; }
+
+# Both go on where they were interrupted; what they found is kept in var/bench/ (or RESULTS=file).
+.PHONY: bench bench-growth
+RUNS ?= 3
+BENCH_OPTIONS = $(if $(ONLY),--only "$(ONLY)") $(if $(AGAIN),--again) $(if $(RESULTS),--results "$(RESULTS)")
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.bench.compare --runs $(RUNS) $(if $(RETRIES),--retries $(RETRIES)) $(BENCH_OPTIONS)
+
+bench-growth: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.bench.growth $(if $(SIZES),--sizes "$(SIZES)") $(BENCH_OPTIONS)

@@ -1,0 +1,1 @@
+"""The growth curves: one module for each thing that may become large."""
