@@ -1,19 +1,22 @@
 """Who has to look at which mailbox: one subscription per process, handed on to the sessions that selected it.
 
-A notification is only a hint. While Redis is away every selected mailbox is looked at every LOOK_WITHOUT_REDIS_S.
+A notification is only a hint. While Redis is away the index is asked every LOOK_WITHOUT_REDIS_S, once for all selected
+mailboxes of the process, which of them have changed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
 
+import psycopg
 import redis.asyncio
 
 from mailcore.events import publish
 
-LOOK_WITHOUT_REDIS_S = 3.0
+CHECK_REDIS_S = 3.0
+LOOK_WITHOUT_REDIS_S = 1.0
 GATHER_S = 0.02
 
 
@@ -27,10 +30,18 @@ class Watcher(Protocol):
 class Hub:
     """Hints in from Redis and from this process's own sessions; hints out to sessions and to Redis."""
 
-    def __init__(self, client: redis.asyncio.Redis, changes: Callable[[], AsyncIterator[list[int] | None]]) -> None:
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        changes: Callable[[], AsyncIterator[list[int] | None]],
+        modseqs: Callable[[list[int]], Awaitable[dict[int, int]]],
+    ) -> None:
         self._client = client
         self._changes = changes
+        self._modseqs = modseqs
         self._watchers: dict[int, set[Watcher]] = {}
+        # Highest modseqs as they were at the last look without Redis.
+        self._seen: dict[int, int] = {}
         self._unpublished: set[int] = set()
         self._wake_publisher = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -52,6 +63,8 @@ class Hub:
     def watch(self, mailbox_id: int, watcher: Watcher) -> None:
         """Tell `watcher` about this mailbox from now on."""
         self._watchers.setdefault(mailbox_id, set()).add(watcher)
+        # It may have selected the mailbox before the last look, which did not know of it.
+        self._seen.pop(mailbox_id, None)
 
     def unwatch(self, mailbox_id: int, watcher: Watcher) -> None:
         """And no longer."""
@@ -96,10 +109,29 @@ class Hub:
             await asyncio.sleep(GATHER_S)
 
     async def _look_without_redis(self) -> None:
+        pause_s = CHECK_REDIS_S
         while True:
-            await asyncio.sleep(LOOK_WITHOUT_REDIS_S)
-            if not await self._redis_answers():
-                self._notify_everybody()
+            await asyncio.sleep(pause_s)
+            if await self._redis_answers():
+                pause_s = CHECK_REDIS_S
+                self._seen.clear()
+            else:
+                pause_s = LOOK_WITHOUT_REDIS_S
+                await self._look()
+
+    async def _look(self) -> None:
+        """Tell who watches a mailbox that is not as it was last seen; at the first look, everybody."""
+        watched = sorted(self._watchers)
+        try:
+            found = await self._modseqs(watched)
+        except psycopg.Error:
+            return  # away as well; what has changed meanwhile is found at the next look
+        for mailbox_id in watched:
+            # A mailbox that is gone is news too.
+            modseq = found.get(mailbox_id, 0)
+            if self._seen.get(mailbox_id) != modseq:
+                self._seen[mailbox_id] = modseq
+                self._notify(mailbox_id)
 
     async def _redis_answers(self) -> bool:
         try:

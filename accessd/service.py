@@ -36,6 +36,7 @@ from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import mailbox_changes
+from mailcore.index.index import modseqs_of
 from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
 from mailcore.store.storage import Storage
@@ -76,7 +77,7 @@ async def run(settings: Settings, number: int) -> None:
     await config.start()
     recorder = Recorder(settings.database_url, settings.maillog, hostname=config.current().myhostname)
     publisher = connect_async(settings.redis_url)
-    hub = Hub(publisher, lambda: mailbox_changes(settings.redis_url))
+    hub = Hub(publisher, lambda: mailbox_changes(settings.redis_url), lambda ids: offload(modseqs_of, ids))
     storage = Storage(settings.mail_root)
     files = FileWatch(offload, storage, hub)
     context = Context(

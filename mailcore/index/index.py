@@ -213,6 +213,11 @@ def expunge_rows(conn: Connection, ledger: Ledger, rows: Sequence[MessageRow]) -
     conn.execute(statements.EXPUNGE, {"mailbox_id": ledger.record.id, "uids": uids, "modseq": ledger.modseq})
 
 
+def modseqs_of(conn: Connection, mailbox_ids: Sequence[int]) -> dict[int, int]:
+    """The highest modseq of each mailbox that exists: whether anything has happened to it."""
+    return dict(conn.execute(statements.MODSEQS, {"mailbox_ids": list(mailbox_ids)}).fetchall())
+
+
 def message_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[MessageRow]:
     """Rows in UID order; None means all."""
     if uids is None:

@@ -145,6 +145,7 @@ KEYS_AMONG = """
 SELECT store_key FROM message WHERE mailbox_id = ANY(%(mailbox_ids)s) AND store_key = ANY(%(store_keys)s)
 """
 
+MODSEQS = "SELECT id, highestmodseq FROM mailbox WHERE id = ANY(%(mailbox_ids)s)"
 CHANGED_ROWS = """
 SELECT uid, modseq, flags, keywords, size, internal_date FROM message
 WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid

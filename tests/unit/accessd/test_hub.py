@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+import pytest
+import redis.exceptions
+
+from accessd import notifications
 from accessd.notifications import Hub
 
 
@@ -21,22 +25,36 @@ class Redis:
     def __init__(self) -> None:
         self.published: list[str] = []
         self.hints: asyncio.Queue[list[int] | None] = asyncio.Queue()
+        self.is_away = False
 
     async def publish(self, _channel: str, payload: str) -> None:
         self.published.append(payload)
 
     async def ping(self) -> None:
-        return None
+        if self.is_away:
+            raise redis.exceptions.ConnectionError
 
     async def changes(self) -> AsyncIterator[list[int] | None]:
         while True:
             yield await self.hints.get()
 
 
-def with_hub(scenario: Callable[[Hub, Redis], Coroutine[Any, Any, None]]) -> None:
+class Index:
+    """Highest modseqs of mailboxes, and the questions that were asked for them."""
+
+    def __init__(self) -> None:
+        self.modseqs: dict[int, int] = {}
+        self.asked: list[list[int]] = []
+
+    async def __call__(self, mailbox_ids: list[int]) -> dict[int, int]:
+        self.asked.append(mailbox_ids)
+        return {each: self.modseqs[each] for each in mailbox_ids if each in self.modseqs}
+
+
+def with_hub(scenario: Callable[[Hub, Redis], Coroutine[Any, Any, None]], index: Index | None = None) -> None:
     async def run() -> None:
         redis = Redis()
-        hub = Hub(redis, redis.changes)  # type: ignore[arg-type]
+        hub = Hub(redis, redis.changes, index or Index())  # type: ignore[arg-type]
         hub.start()
         try:
             await scenario(hub, redis)
@@ -47,7 +65,7 @@ def with_hub(scenario: Callable[[Hub, Redis], Coroutine[Any, Any, None]]) -> Non
 
 
 async def turns() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -95,3 +113,41 @@ def test_a_change_of_this_process_is_heard_here_at_once_but_not_by_its_author() 
         assert redis.published == ["1,2"], "both together"
 
     with_hub(scenario)
+
+
+def test_without_redis_one_question_tells_which_of_all_mailboxes_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications, "CHECK_REDIS_S", 0.0)
+    monkeypatch.setattr(notifications, "LOOK_WITHOUT_REDIS_S", 0.0)
+    index = Index()
+    index.modseqs = {1: 10, 2: 20, 3: 30}
+
+    async def scenario(hub: Hub, redis: Redis) -> None:
+        changed, quiet, deleted = Session(), Session(), Session()
+        for number, session in enumerate((changed, quiet, deleted), start=1):
+            hub.watch(number, session)
+        redis.is_away = True
+        await turns()
+        assert (changed.heard, quiet.heard, deleted.heard) == (1, 1, 1), "a hint may have been lost before"
+
+        index.modseqs[1] = 11
+        del index.modseqs[3]
+        await turns()
+        await turns()
+
+        assert (changed.heard, quiet.heard, deleted.heard) == (2, 1, 2)
+        assert set(map(tuple, index.asked)) == {(1, 2, 3)}
+
+    with_hub(scenario, index)
+
+
+def test_with_redis_nobody_asks_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications, "CHECK_REDIS_S", 0.0)
+    index = Index()
+
+    async def scenario(hub: Hub, redis: Redis) -> None:
+        hub.watch(1, Session())
+        await turns()
+
+    with_hub(scenario, index)
+
+    assert index.asked == []
