@@ -172,9 +172,9 @@ def test_nothing_acknowledged_is_lost_while_everything_is_killed(
     killer.stop()
     over_at = time.monotonic()
     load.finish()
-    wait_until(lambda: is_well(appliance, before), seconds=120, what="everything runs again by itself")
+    wait_patiently(appliance, lambda: is_well(appliance, before), 120, "everything runs again by itself")
     recovered_s = time.monotonic() - over_at
-    wait_until(lambda: queue_length(appliance) == 0, seconds=180, what="the queue has delivered everything")
+    wait_patiently(appliance, lambda: queue_length(appliance) == 0, 180, "the queue has delivered everything")
     settled_s = time.monotonic() - over_at
     visitor.stop()
 
@@ -226,6 +226,15 @@ def count_reports(appliance: Any) -> Counter[Attempt]:
 
 def read(appliance: Any, login: str) -> list[tuple[int, bytes]]:
     return fetch_everything(appliance.ports.imaps, login, PASSWORD)
+
+
+def wait_patiently(appliance: Any, condition: Callable[[], object], seconds: float, what: str) -> None:
+    """As wait_until; a failure shows what the appliance has said."""
+    try:
+        wait_until(condition, seconds=seconds, what=what)
+    except pytest.fail.Exception as failure:
+        status = appliance.manage("appliance", "status", check=False).stdout
+        raise AssertionError(f"{failure}\n{status}\n{appliance.output[-20_000:]}") from failure
 
 
 def is_well(appliance: Any, before: dict[str, int]) -> bool:
