@@ -17,7 +17,7 @@ RUN apt-get update -q \
     && groupadd --gid 10000 mailkeep \
     && useradd --uid 10000 --gid mailkeep --no-create-home --home-dir /var/lib/mailkeep mailkeep \
     # Named volumes take owner and mode from here when they are made.
-    && for folder in /var/lib/mailkeep /data /tls \
+    && for folder in /var/lib/mailkeep /var/lib/mailkeep/log /data /tls \
         /keys/admin /keys/redis /keys/web /keys/smtpd /keys/accessd /keys/queue; \
        do install -d -o mailkeep -g mailkeep -m 0700 $folder; done
 COPY --from=packages /opt/venv /opt/venv

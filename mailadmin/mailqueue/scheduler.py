@@ -141,7 +141,7 @@ class Scheduler:
         self._database = OneConnection(dsn, "mailkeep scheduler")
         self._wakeups = wakeups
         self._hand_over = hand_over
-        self._workers = workers
+        self._workers_of_a_node = self._workers = workers
         self._clock = clock or SystemClock()
         self._current = CurrentSnapshot()
         self._hop_keys = HopKeys(Snapshot())
@@ -172,6 +172,8 @@ class Scheduler:
         snapshot = self._current(conn)
         if self._is_time("report", status.REPORT_EVERY_S):
             status.report(conn, status.ProcessReport("scheduler", 0, self._started_at, snapshot.generation))
+            # Each node has one program of them, with as many processes as this one's environment says.
+            self._workers = self._workers_of_a_node * max(1, status.count_alive(conn, "worker"))
         if not self._is_in_charge(conn):
             return 0
         if self._hop_keys.snapshot is not snapshot:

@@ -19,6 +19,9 @@ VALUES (%(role)s, %(number)s, %(host)s, %(pid)s, %(started_at)s, %(generation)s,
 ON CONFLICT (host, pid) DO UPDATE SET role = EXCLUDED.role, number = EXCLUDED.number,
     started_at = EXCLUDED.started_at, generation = EXCLUDED.generation, listening = EXCLUDED.listening, seen_at = now()
 """
+ALIVE = """
+SELECT count(*) FROM process_status WHERE role = %(role)s AND seen_at > now() - %(stale_after_s)s * interval '1 second'
+"""
 FORGET = "DELETE FROM process_status WHERE host = %(host)s AND (pid = %(pid)s OR seen_at < now() - interval '1 hour')"
 
 
@@ -47,6 +50,12 @@ def report(conn: psycopg.Connection[Any], process: ProcessReport) -> None:
             "listening": list(process.listening),
         },
     )
+
+
+def count_alive(conn: psycopg.Connection[Any], role: str) -> int:
+    """How many processes of this role report, on all nodes together. Raises psycopg.Error."""
+    row = conn.execute(ALIVE, {"role": role, "stale_after_s": STALE_AFTER_S}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def forget(conn: psycopg.Connection[Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 import redis
 from kombu.exceptions import OperationalError
@@ -103,6 +104,21 @@ def test_one_next_hop_gets_no_more_leases_than_the_workers_can_hold(world, make_
     world.enqueue("a@other.test")
 
     assert make_scheduler(workers=2).tick() == 2 + scheduling.AHEAD + 1
+
+
+def test_the_workers_of_all_nodes_count(world, make_scheduler, monkeypatch):
+    monkeypatch.setattr(leases, "BATCH_SIZE", 1)
+    for number in range(10):
+        world.enqueue(f"user{number}@busy.test")
+    with psycopg.connect(world.url, autocommit=True) as conn:
+        for node, age in (("one", "0 s"), ("two", "1 s"), ("gone", "1 min")):
+            conn.execute(
+                "INSERT INTO process_status (role, number, host, pid, started_at, generation, listening, seen_at)"
+                " VALUES ('worker', 0, %s, 7, now(), 1, '{}', now() - %s::interval)",
+                (node, age),
+            )
+
+    assert make_scheduler(workers=2).tick() == 2 * 2 + scheduling.AHEAD
 
 
 def test_the_concurrency_of_a_destination_is_kept_also_by_a_new_scheduler(world, make_scheduler, monkeypatch):

@@ -103,10 +103,9 @@ def balancer(site, nodes, tmp_path_factory, request):
     ports = {service: choose_free_port() for service in (*SERVICES, "web")}
     environment = {
         **site.environment,
-        **{f"{service.upper()}_PUBLISH": str(port) for service, port in ports.items()},
+        **{f"BALANCER_{service.upper()}_PORT": str(port) for service, port in ports.items()},
+        **{f"{program}{number}": NODES[number - 1] for program in ("SMTPD", "ACCESSD", "WEB") for number in (1, 2)},
         "BALANCER": "127.0.0.1",
-        "NODE1": NODES[0],
-        "NODE2": NODES[1],
         "WEB_PORT": str(choose_free_port()),
         "PATH": os.environ["PATH"] + ":/usr/sbin",
     }
