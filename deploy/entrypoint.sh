@@ -14,6 +14,12 @@ keys() {
     fi
 }
 
+# Nobody looks at a mailbox before what a power cut took was made good.
+serves_mail() {
+    keys "$1"
+    python -m mailcore.delivery.recovery
+}
+
 case ${1:-} in
 postgres)
     export KEYS="$KEYS_ROOT/admin"
@@ -46,7 +52,7 @@ dump)
         --host "$DB_HOST" --port "$PG_PORT" --username mailkeep mailkeep
     ;;
 web)
-    keys web
+    serves_mail web
     set -- --preload --no-control-socket --workers "${WEB_WORKERS:-2}" --worker-class gthread --threads 4 \
         --worker-tmp-dir /tmp --graceful-timeout 5 --timeout 60 --keep-alive 20 --log-level warning
     if [ -n "${WEB_TLS:-}" ]; then
@@ -55,19 +61,19 @@ web)
     exec gunicorn mailadmin.wsgi --bind "$LISTEN_ADDRESS:$WEB_PORT" "$@"
     ;;
 smtpd)
-    keys smtpd
+    serves_mail smtpd
     exec python -m smtpd.service --worker "${WORKER:-1}"
     ;;
 accessd)
-    keys accessd
+    serves_mail accessd
     exec python -m accessd.service --worker "${WORKER:-1}"
     ;;
 scheduler)
-    keys queue
+    serves_mail queue
     exec python manage.py run_scheduler
     ;;
 worker)
-    keys queue
+    serves_mail queue
     exec celery --quiet --skip-checks -A mailadmin worker --concurrency "${QUEUE_WORKERS:-4}" \
         --prefetch-multiplier 1 --loglevel WARNING --without-gossip --without-mingle --without-heartbeat
     ;;

@@ -30,9 +30,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     mailbox, message, expunged, account_usage, subscription, search_segment
 TO mail_smtpd, mail_accessd, mail_queue;
 
--- The queue: smtpd puts in, scheduler and worker work it off; accessd has no business there.
+-- The queue: smtpd puts in, scheduler and worker work it off; accessd may only know which ids exist.
 GRANT SELECT, INSERT ON queue_message, queue_recipient TO mail_smtpd;
 GRANT SELECT, INSERT, UPDATE, DELETE ON queue_message, queue_recipient TO mail_queue;
+-- After a power cut whoever starts first asks which spool files belong to anything.
+GRANT SELECT (queue_id) ON queue_message TO mail_accessd;
 
 -- What happened, and who runs.
 GRANT SELECT, INSERT ON trace_event TO mail_smtpd, mail_accessd, mail_queue;

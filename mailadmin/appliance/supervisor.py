@@ -23,6 +23,7 @@ from mailadmin.appliance.processes import Process, Stage, postgres_process, prog
 from mailadmin.appliance.readiness import HEALTH_EVERY_S, Condition, health, not_listening, wait_for
 from mailadmin.appliance.screen import ready_screen
 from mailadmin.appliance.state import ApplianceState, ChildState, write_state
+from mailcore.delivery.recovery import recover_home
 
 SERVERS_WITHIN_S = 120.0  # crash recovery of a large database takes its time
 PROGRAMS_WITHIN_S = 60.0
@@ -53,6 +54,7 @@ class Supervisor:
         try:
             await self._start_servers()
             await self._prepare()
+            await self._recover()
             await self._start_programs()
             await self._stop.wait()
         except StartFailed as error:
@@ -110,6 +112,13 @@ class Supervisor:
         if await ended(running) != 0:
             raise StartFailed("the database could not be prepared; the reason is above")
         await asyncio.to_thread(note_prepared, self._home, self.database_url)
+
+    async def _recover(self) -> None:
+        """Before anybody looks at a mailbox: make good what a power cut took."""
+        if self._stop.is_set():
+            return
+        if files := await asyncio.to_thread(recover_home, self.database_url, self._home.folder):
+            self._console.say(f"Recovered {files} files from the journal.")
 
     def _run_preparation(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

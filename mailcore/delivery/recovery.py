@@ -1,6 +1,7 @@
 """After a power cut: what journals hold and the disk has lost is made good, before anybody looks at a mailbox.
 
-Every process that serves mail calls `recover` before it does. Journals of processes that live are left alone. A content
+Whoever starts programs that serve mail runs this before (`python -m mailcore.delivery.recovery`, or `recover_home`),
+and smtpd does so itself. Journals of processes that live are left alone. A content
 belongs where the journal says if its row was committed: then the file is written again unless it is there, whole.
 Without a row nobody was told of the message: a file of it, whole or not, is removed. Recovering twice changes nothing.
 """
@@ -18,7 +19,7 @@ import psycopg
 
 from mailcore.errors import MessageGone
 from mailcore.index import statements
-from mailcore.log import get_logger
+from mailcore.log import configure, get_logger
 from mailcore.queue import operations
 from mailcore.store import files
 from mailcore.store.folder_lock import FolderLock, is_recovering
@@ -29,6 +30,7 @@ from mailcore.store.maildir.scan import Locator
 Connection = psycopg.Connection[Any]
 ENTRIES_AT_ONCE = 500
 POLL_S = 0.1
+RETRY_S = 1.0
 
 log = get_logger(__name__)
 
@@ -139,12 +141,12 @@ def _ensure(path: str, content: bytes) -> bool:
 
 
 def _where_now(path: str) -> str:
-    """A message in new/ may have moved to cur/ when somebody saw it."""
-    folder, name = os.path.split(path)
-    if os.path.basename(folder) != "new":
+    """A message may have moved from new/ to cur/ when somebody saw it, and got other flags."""
+    folder = os.path.dirname(path)
+    if os.path.basename(folder) not in ("new", "cur"):
         return path
     try:
-        return Locator(os.path.dirname(folder)).find(name)
+        return Locator(os.path.dirname(folder)).find(deliver.key_of(path))
     except (MessageGone, FileNotFoundError):
         return path
 
@@ -161,3 +163,20 @@ def _flush(folders: Iterable[str]) -> None:
                     done.add(os.fstat(fd).st_dev)
             finally:
                 os.close(fd)
+
+
+def recover_home(dsn: str, home: Path) -> int:
+    """`recover`, with a connection of its own; waits for the database as long as it takes. Quick if nothing is left."""
+    while any(journals(home).glob("*/lock")):
+        try:
+            with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as conn:
+                return recover(conn, home)
+        except psycopg.OperationalError as error:
+            log.warning("recovery_waits", error=str(error).strip())
+            time.sleep(RETRY_S)
+    return 0
+
+
+if __name__ == "__main__":
+    configure("recovery")
+    recover_home(os.environ["DATABASE_URL"], Path(os.environ.get("MAIL_HOME") or "var").absolute())

@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from mailcore.errors import StoreFull, StoreUnavailable
@@ -14,6 +14,7 @@ from mailcore.errors import StoreFull, StoreUnavailable
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 _SYNC_FILE_RANGE_WRITE = 2
+_MANY = 32
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -89,6 +90,17 @@ def write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while written < len(data):
         written += os.write(fd, view[written:])
+
+
+def sync_contents(paths: Sequence[str]) -> None:
+    """Make files durable that may be so already; when they are many, their file system as a whole."""
+    several = paths if len(paths) <= _MANY else paths[:1]
+    for path in several:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fdatasync(fd) if several is paths else sync_file_system(fd)
+        finally:
+            os.close(fd)
 
 
 def write_all_at(fd: int, data: bytes, offset: int) -> None:

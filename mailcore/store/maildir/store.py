@@ -18,11 +18,15 @@ from pathlib import Path
 from mailcore.errors import MailboxExists, MailboxNotFound, MessageGone
 from mailcore.ids import new_maildir_name
 from mailcore.message.flags import NO_FLAGS, Flags
-from mailcore.message.wire import to_wire
+from mailcore.message.wire import to_wire, wire_size
 from mailcore.store import files, layout
-from mailcore.store.base import Content, Found, Placed, Scan, StoredAt, StoredMessage, StoreKey
+from mailcore.store.base import Content, Found, Kept, Placed, Scan, StoredAt, StoredMessage, StoreKey
+from mailcore.store.journal import LARGEST_CONTENT, Entry, Place
 from mailcore.store.maildir import deliver, filename
 from mailcore.store.maildir.scan import Locator, ensure_folder, remove_abandoned, scan, state_of
+
+# The content of a file that arrived so lately may be durable in a journal only, which knows nothing of other names.
+YOUNG_S = 3600.0
 
 
 class MaildirStore:
@@ -96,10 +100,17 @@ class MaildirStore:
             files.sync_directory(self._root)
 
     def append(
-        self, mailbox: str, content: Content, flags: Flags = NO_FLAGS, internal_date: datetime | None = None
+        self,
+        mailbox: str,
+        content: Content,
+        flags: Flags = NO_FLAGS,
+        internal_date: datetime | None = None,
+        kept: Kept | None = None,
     ) -> Placed:
         folder = self.folder(mailbox)
         with files.disk_errors():
+            if kept is not None and isinstance(content, bytes) and len(content) <= LARGEST_CONTENT:
+                return self._append_kept(folder, content, flags, internal_date, kept)
             if internal_date is None:
                 staged = deliver.stage(folder, content, self._hostname)
             else:
@@ -173,15 +184,38 @@ class MaildirStore:
         except FileNotFoundError:
             return False
 
+    def _append_kept(
+        self, folder: str, content: bytes, flags: Flags, internal_date: datetime | None, kept: Kept
+    ) -> Placed:
+        """The journal flushes the content while the file is written; then the file gets its name."""
+        size = wire_size(content)
+        key, letters = deliver.new_key(self._hostname, content, size), self._letters(folder, flags)
+        path = f"{folder}/new/{key}" if letters is None else f"{folder}/cur/{filename.join(key, letters)}"
+        place = Place(kept.journal.relative(path), kept.mailbox_id, kept.uid)
+        with kept.journal.keeping([Entry(content, (place,))]) as writing:
+            staged = deliver.stage(folder, content, self._hostname, size=size)
+            try:
+                writing.touches(staged.fd)
+                if internal_date is not None:
+                    os.utime(staged.path, (time.time(), internal_date.timestamp()))
+                writing.wait()
+                deliver.give_name(staged, path, is_last=True)
+            finally:
+                staged.discard()
+        return Placed(key, size)
+
+    def _letters(self, folder: str, flags: Flags) -> str | None:
+        """The flag letters of a new message; None if it has no flags and belongs into new/."""
+        if not flags:
+            return None
+        locator = Locator(folder)
+        if flags.keywords:
+            ensure_folder(folder)
+            locator.name_keywords(flags.keywords)
+        return locator.letters(flags)
+
     def _place(self, staged: deliver.Staged, folder: str, flags: Flags) -> Placed:
-        letters = None
-        if flags:
-            locator = Locator(folder)
-            if flags.keywords:
-                ensure_folder(folder)
-                locator.name_keywords(flags.keywords)
-            letters = locator.letters(flags)
-        path = deliver.place(staged, folder, self._hostname, letters=letters)
+        path = deliver.place(staged, folder, self._hostname, letters=self._letters(folder, flags))
         if self._durable:
             files.sync_directory(os.path.dirname(path))
         return Placed(deliver.key_of(path), staged.wire_size)
@@ -223,23 +257,28 @@ class MaildirStore:
             names = Locator(folder)
             if wanted := frozenset().union(*(flags.keywords for _, flags, _ in messages)):
                 names.name_keywords(wanted)
-            placed = [self._transfer_one(source, folder, names, message, leave=leave) for message in messages]
+            young: list[str] = []
+            placed = [self._transfer_one(source, names, message, young, leave=leave) for message in messages]
+            files.sync_contents(young)
             files.sync_directories([os.path.join(folder, "cur")])
             return placed
 
     def _transfer_one(
-        self, source: Locator, folder: str, names: Locator, message: StoredAt, *, leave: bool
+        self, source: Locator, names: Locator, message: StoredAt, young: list[str], *, leave: bool
     ) -> Placed | None:
         key, flags, _ = message
         try:
             path = self._locate(source, key, flags)
             found = _describe(key, path)
-            unique = filename.with_sizes(new_maildir_name(self._hostname), os.stat(path).st_size, found.size)
+            status = os.stat(path)
+            unique = filename.with_sizes(new_maildir_name(self._hostname), status.st_size, found.size)
             target = names.in_cur(unique, flags)
             if leave:
                 files.link_or_copy(path, target)
             else:
                 os.rename(path, target)
+            if status.st_ctime > time.time() - YOUNG_S:
+                young.append(target)
         except (FileNotFoundError, MessageGone):
             return None
         return Placed(unique, found.size)

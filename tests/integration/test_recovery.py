@@ -1,0 +1,143 @@
+"""After a power cut: files that the disk has lost or spoiled are written again from the journal of a dead process."""
+
+from pathlib import Path
+
+import pytest
+
+from mailcore.delivery.batch import deliver_batch
+from mailcore.delivery.recovery import journals, recover, recover_home
+from mailcore.mailbox import mailbox as mailboxes
+from mailcore.message.wire import to_wire
+from mailcore.store.journal import Journal, read_segment
+from tests.contract.mailbox_support import MESSAGE, a_message, a_spool, an_arrival, an_owner
+
+
+class Crash:
+    """A process that dies without closing its journal: the lock goes with it, the segments stay."""
+
+    def __init__(self, owner, home: Path) -> None:
+        self.owner, self.home = owner, home
+        self.spool = a_spool(home)
+        self.journal = Journal(journals(home), home, keep_s=3600.0)
+
+    def deliver(self, *arrivals):
+        return deliver_batch(self.owner.conn, self.owner.storage, self.spool, arrivals, 3600, self.journal)
+
+    def dies(self) -> None:
+        self.journal._lock.release()
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.home.joinpath("mail").rglob("*") if path.parent.name in ("new", "cur"))
+
+
+@pytest.fixture
+def crash(database_url, mail_home):
+    with an_owner(database_url, mail_home) as owner:
+        yield Crash(owner, mail_home)
+        owner.assert_counters()
+
+
+def test_missing_and_spoiled_files_are_written_again(crash):
+    crash.deliver(*(an_arrival([crash.owner.account], content=a_message(str(number))) for number in range(3)))
+    crash.dies()
+    missing, short, zeroed = crash.files()
+    missing.unlink()
+    short.write_bytes(short.read_bytes()[:10])
+    zeroed.write_bytes(bytes(zeroed.stat().st_size))
+
+    assert recover(crash.owner.conn, crash.home) == 3
+
+    assert [crash.owner.read(uid) for uid in (1, 2, 3)] == [to_wire(a_message(str(number))) for number in range(3)]
+    assert list(journals(crash.home).iterdir()) == []
+    assert recover(crash.owner.conn, crash.home) == 0
+
+
+def test_a_spool_file_comes_back_as_long_as_it_is_queued(crash):
+    queued, gone = an_arrival([], ["x@elsewhere.test"]), an_arrival([], ["y@elsewhere.test"])
+    crash.deliver(queued, gone)
+    crash.owner.conn.execute("DELETE FROM queue_recipient WHERE address = 'y@elsewhere.test'")
+    crash.owner.conn.execute("DELETE FROM queue_message WHERE queue_id = %s", (gone.queue_id,))
+    crash.dies()
+    for arrival in (queued, gone):
+        crash.spool.discard(arrival.queue_id)
+
+    recover(crash.owner.conn, crash.home)
+
+    with crash.spool.open(queued.queue_id) as message:
+        assert message.read() == to_wire(MESSAGE)
+    assert not crash.spool.path(gone.queue_id).exists()
+
+
+def test_an_expunged_message_stays_away(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+    bob = crash.owner
+    mailboxes.expunge(bob.conn, bob.storage, bob.account, bob.record(), [1], only_deleted=False)
+    crash.dies()
+
+    recover(crash.owner.conn, crash.home)
+
+    assert crash.files() == []
+    assert crash.owner.open().uids == []
+
+
+def test_a_message_nobody_was_told_of_is_removed_with_its_half_written_file(crash, monkeypatch):
+    monkeypatch.setattr("mailcore.delivery.batch.write_ledgers", lambda *_: pytest.fail("power cut"))
+    monkeypatch.setattr("mailcore.delivery.placing.Placing.take_back", lambda *_: None)
+    with pytest.raises(pytest.fail.Exception):
+        crash.deliver(an_arrival([crash.owner.account]))
+    crash.dies()
+    [entry_place] = [place for each in _entries(crash) for place in each.places]
+    half = crash.home / entry_place.path
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_bytes(MESSAGE[:20])
+
+    recover(crash.owner.conn, crash.home)
+
+    assert not half.exists()
+    assert crash.owner.open().uids == []
+
+
+def _entries(crash):
+    return list(read_segment(crash.journal.folder / "a"))
+
+
+def test_a_file_that_a_session_took_up_is_kept(crash):
+    """The process died between naming the file and COMMIT; a session found the file before the recovery did."""
+    crash.deliver(an_arrival([crash.owner.account]))
+    crash.owner.conn.execute("UPDATE message SET uid = 9")
+    crash.owner.conn.execute("UPDATE mailbox SET uidnext = 10")
+    crash.dies()
+
+    recover(crash.owner.conn, crash.home)
+
+    assert crash.owner.read(9) == to_wire(MESSAGE)
+
+
+def test_a_message_that_was_seen_is_mended_where_it_lies_now(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+    crash.owner.open()
+    [path] = crash.files()
+    if path.parent.name == "new":
+        path = path.rename(path.parent.parent / "cur" / f"{path.name}:2,S")
+    crash.dies()
+    path.write_bytes(b"")
+
+    assert recover(crash.owner.conn, crash.home) == 1
+
+    assert crash.files() == [path]
+    assert to_wire(path.read_bytes()) == to_wire(MESSAGE)
+
+
+def test_the_journal_of_a_living_process_is_left_alone(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+    [path] = crash.files()
+    path.unlink()
+
+    assert recover(crash.owner.conn, crash.home) == 0
+
+    crash.journal.close()
+    crash.owner.open()
+
+
+def test_without_a_journal_nobody_asks_the_database(mail_home):
+    assert recover_home("postgresql://nobody:x@127.0.0.1:1/none", mail_home) == 0

@@ -1,0 +1,202 @@
+"""The content journal: what was waited for can be read back, in order; what is torn or older cannot."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from mailcore.errors import StoreUnavailable
+from mailcore.store import files, journal
+from mailcore.store.folder_lock import FolderLock, is_recovering
+from mailcore.store.journal import Entry, Journal, Place, read_segment
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def make(home):
+    made = []
+
+    def make_journal(**options):
+        made.append(Journal(home / "journal", home, **{"keep_s": 3600.0, **options}))
+        return made[-1]
+
+    yield make_journal
+    for each in made:
+        if not each._is_closing:
+            each.close()
+
+
+def entry(text: str, *paths: str) -> Entry:
+    return Entry(text.encode(), tuple(Place(path, 7, number) for number, path in enumerate(paths or ["p"], 1)))
+
+
+def keep(kept: Journal, *entries: Entry) -> None:
+    with kept.keeping(entries) as writing:
+        writing.wait()
+
+
+def kept_in(kept: Journal) -> list[Entry]:
+    return [each for name in ("a", "b") for each in read_segment(kept.folder / name)]
+
+
+def test_what_was_kept_can_be_read(make):
+    kept = make()
+    entries = [entry("one", "mail/x/new/1"), entry("two", "mail/y/new/ä,2", "spool/queue/3"), entry("")]
+
+    keep(kept, *entries[:2])
+    keep(kept, entries[2])
+
+    assert kept_in(kept) == entries
+
+
+def test_more_buffers_than_one_call_takes(make):
+    kept = make()
+    entries = [entry(f"number {number}", f"mail/{number}") for number in range(700)]
+
+    keep(kept, *entries)
+
+    assert kept_in(kept) == entries
+
+
+def test_a_torn_record_ends_the_segment(make):
+    kept = make()
+    keep(kept, entry("whole"))
+    keep(kept, entry("torn" * 100))
+    segment = kept.folder / "a"
+    whole = segment.read_bytes()
+
+    for size in (len(whole) - 1, len(whole) - 390, len(whole) - 420):
+        segment.write_bytes(whole[:size])
+        assert [each.content for each in read_segment(segment)] == [b"whole"]
+    segment.write_bytes(whole[:-3] + b"xxx")
+    assert [each.content for each in read_segment(segment)] == [b"whole"]
+
+
+def test_records_of_an_earlier_use_do_not_count(make):
+    kept = make(segment_bytes=1600)
+    keep(kept, entry("a" * 100), entry("b" * 500))
+    keep(kept, entry("c" * 900))  # the other segment
+    wait_for_free(kept, "a")
+    keep(kept, entry("d" * 900))  # in the first again, over the records of before
+
+    assert sorted(each.content[:1] for each in kept_in(kept)) in ([b"d"], [b"c", b"d"])
+
+
+def wait_for_free(kept: Journal, name: str) -> None:
+    segment = kept._segments["ab".index(name)]
+    with kept._changed:
+        assert kept._changed.wait_for(lambda: segment.is_free, 5)
+
+
+def test_a_segment_is_used_anew_only_after_its_files_are_flushed(make, home, monkeypatch):
+    flushed = threading.Event()
+    monkeypatch.setattr(files, "sync_file_system", lambda fd: flushed.wait(10))
+    monkeypatch.setattr(journal, "WAIT_S", 0.2)
+    kept = make(segment_bytes=1500)
+    fd = os.open(home, os.O_RDONLY)
+
+    def keep_touching(text: str) -> None:
+        with kept.keeping([entry(text)]) as writing:
+            writing.touches(fd)
+            writing.wait()
+
+    keep_touching("a" * 1000)
+    keep_touching("b" * 1000)
+    with pytest.raises(StoreUnavailable):
+        keep_touching("c" * 1000)
+    assert sorted(each.content[:1] for each in kept_in(kept)) == [b"a", b"b"]
+    flushed.set()
+    wait_for_free(kept, "a")
+    keep_touching("c" * 1000)
+    os.close(fd)
+    assert b"c" * 1000 in [each.content for each in kept_in(kept)]
+
+
+def test_a_segment_with_a_batch_that_still_writes_files_is_not_given_up(make, monkeypatch):
+    kept = make(segment_bytes=1500)
+    with kept.keeping([entry("a" * 1000)]) as writing:
+        writing.wait()
+        keep(kept, entry("b" * 1000))
+        assert not kept._segments[0].is_free
+        assert b"a" * 1000 in [each.content for each in kept_in(kept)]
+    wait_for_free(kept, "a")
+
+
+def test_after_some_time_nothing_waits_in_the_journal(make):
+    kept = make(keep_s=0.05)
+
+    keep(kept, entry("a"))
+
+    wait_for_free(kept, "a")
+    assert kept_in(kept) == []
+
+
+def test_a_file_system_that_cannot_be_flushed_keeps_the_segment(make, home, monkeypatch):
+    failing = threading.Event()
+
+    def broken(fd):
+        if not failing.is_set():
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "sync_file_system", broken)
+    monkeypatch.setattr(journal, "RETRY_S", 0.01)
+    kept = make(keep_s=0.01)
+    fd = os.open(home, os.O_RDONLY)
+    with kept.keeping([entry("precious")]) as writing:
+        writing.touches(fd)
+        writing.wait()
+    os.close(fd)
+
+    assert not threading.Event().wait(0.1)
+    assert [each.content for each in kept_in(kept)] == [b"precious"]
+    failing.set()
+    wait_for_free(kept, "a")
+
+
+def test_no_room_is_an_error_and_the_next_record_takes_its_place(make, monkeypatch):
+    kept = make()
+    keep(kept, entry("first"))
+    real = os.pwritev
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwritev", full)
+    with pytest.raises(OSError, match="No space"):
+        keep(kept, entry("refused"))
+    monkeypatch.setattr(os, "pwritev", real)
+    keep(kept, entry("second"))
+
+    assert [each.content for each in kept_in(kept)] == [b"first", b"second"]
+
+
+def test_closing_flushes_and_leaves_nothing(make, home):
+    kept = make()
+    keep(kept, entry("a"))
+
+    kept.close()
+
+    assert list((home / "journal").iterdir()) == []
+
+
+def test_the_owner_holds_the_folder_as_long_as_it_lives(make):
+    kept = make()
+    assert FolderLock.take(kept.folder) is None
+    assert not is_recovering(kept.folder)
+
+
+def test_who_puts_a_folder_in_order_says_so(tmp_path: Path):
+    FolderLock.create(tmp_path).release()
+
+    lock = FolderLock.take(tmp_path)
+
+    assert lock is not None
+    assert is_recovering(tmp_path)
+    assert FolderLock.take(tmp_path) is None
+    lock.release()
