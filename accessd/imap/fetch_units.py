@@ -16,7 +16,7 @@ from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
 from mailcore.index import statements
 from mailcore.index.index import message_rows
-from mailcore.index.records import FlagChange, FlagMode, FlagRow, MailboxRecord, MessageRow
+from mailcore.index.records import FlagChange, FlagMode, FlagResult, FlagRow, MailboxRecord, MessageRow
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.flags import SEEN, Flags
 from mailcore.message.headers import header_end
@@ -24,6 +24,7 @@ from mailcore.store.base import MessageStore, StoredMessage
 from mailcore.store.storage import Storage
 
 READ_AT_ONCE_BYTES = 2 * 1024 * 1024
+NOTHING_SEEN = FlagResult([], [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Fetched:
     data: bytes
     done: int
     gone: int = 0
-    seen: Sequence[FlagRow] = ()
+    seen: FlagResult = NOTHING_SEEN
     """Messages that have been given \\Seen."""
     large: Located | None = None
     """The next message, when it is one to be sent from its file."""
@@ -135,13 +136,13 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
     view = plan.view
     view.record = _record(conn, view.record)
     messages = {row.uid: row for row in message_rows(conn, view.record.id, uids)}
-    seen: Sequence[FlagRow] = ()
+    seen = NOTHING_SEEN
     chosen = _within_budget(plan, uids, messages)
     if plan.sets_seen and not view.read_only:
         seen = _set_seen(conn, storage, account, view, [messages[uid] for uid in chosen if uid in messages])
-        messages |= {row.uid: _with_flags(messages[row.uid], row) for row in seen}
+        messages |= {row.uid: _with_flags(messages[row.uid], row) for row in seen.rows}
     rows = _rows(conn, storage, account, plan, [messages[uid] for uid in chosen if uid in messages])
-    changed = {row.uid for row in seen}
+    changed = {row.uid for row in seen.rows}
     wanted: list[Located] = []
     gone, large = 0, None
     for uid in chosen:
@@ -183,12 +184,12 @@ def _within_budget(plan: Plan, uids: Sequence[int], messages: dict[int, MessageR
 
 def _set_seen(
     conn: Connection, storage: Storage, account: AccountRef, view: View, messages: Sequence[MessageRow]
-) -> Sequence[FlagRow]:
+) -> FlagResult:
     unseen = [row.uid for row in messages if not row.flags & SEEN]
     if not unseen:
-        return ()
+        return NOTHING_SEEN
     change = FlagChange(FlagMode.ADD, Flags(SEEN))
-    return mailboxes.set_flags(conn, storage, account, view.record, unseen, change).rows
+    return mailboxes.set_flags(conn, storage, account, view.record, unseen, change)
 
 
 def _with_flags(message: MessageRow, row: FlagRow) -> MessageRow:

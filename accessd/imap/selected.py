@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from accessd.imap import response
 from accessd.imap.grammar.flags import format_flags
@@ -114,15 +114,14 @@ class View:
         """Note that these are gone."""
         self._expunged.update(uid for uid in uids if self.has(uid))
 
-    def take_own(self, rows: Collection[FlagRow]) -> None:
-        """This session's own STORE has led to `rows`, and the client knows.
+    def take_own(self, modseq: int) -> None:
+        """This session's own STORE has this modseq (0: it changed nothing), and the client knows.
 
         If nobody else came in between, there is nothing left to tell about it; else it is told again, which does no
         harm, so that the others' change is not lost.
         """
-        newest = max((row.modseq for row in rows), default=0)
-        if newest == self.modseq + 1:
-            self.modseq = newest
+        if modseq == self.modseq + 1:
+            self.modseq = modseq
 
     def flush(self, *, expunge: bool, with_modseq: bool) -> list[bytes]:
         """The untagged responses that bring the client up to date; EXPUNGE only if it may be told now."""

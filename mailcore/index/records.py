@@ -166,11 +166,12 @@ def _same_case(wanted: frozenset[str], present: Sequence[str]) -> frozenset[str]
 @dataclass(frozen=True, slots=True)
 class FlagResult:
     """`rows`: the messages after the change; `modified`: those UNCHANGEDSINCE spared (RFC 7162 section
-    3.1.3).
+    3.1.3); `modseq`: that of the change, 0 if nothing had to be changed.
     """
 
     rows: list[FlagRow]
     modified: list[int]
+    modseq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

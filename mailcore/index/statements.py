@@ -146,9 +146,11 @@ SELECT store_key FROM message WHERE mailbox_id = ANY(%(mailbox_ids)s) AND store_
 """
 
 MODSEQS = "SELECT id, highestmodseq FROM mailbox WHERE id = ANY(%(mailbox_ids)s)"
+# Bounded by UID, not by modseq: a new message whose flags somebody has just changed again must not be passed over, for
+# the next look begins behind it. What is newer than the mailbox row comes once more with that look.
 CHANGED_ROWS = """
 SELECT uid, modseq, flags, keywords, size, internal_date FROM message
-WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid
+WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND uid < %(uidnext)s ORDER BY uid
 """
 EXPUNGED_UIDS = """
 SELECT uid FROM expunged

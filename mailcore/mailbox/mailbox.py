@@ -133,7 +133,7 @@ def changes_since(conn: Connection, mailbox_id: int, modseq: int) -> Changes:
     record = _record(conn, mailbox_id)
     if record.highestmodseq == modseq:
         return Changes(record.highestmodseq, record.uidnext)
-    span = {"mailbox_id": mailbox_id, "since": modseq, "until": record.highestmodseq}
+    span = {"mailbox_id": mailbox_id, "since": modseq, "until": record.highestmodseq, "uidnext": record.uidnext}
     changed = conn.execute(statements.CHANGED_ROWS, span, binary=True).fetchall()
     expunged = [row[0] for row in conn.execute(statements.EXPUNGED_UIDS, span)]
     return Changes(record.highestmodseq, record.uidnext, list(map(FlagRow._make, changed)), expunged)
@@ -207,7 +207,7 @@ def set_flags(
         )
         for row, before, after in wanted
     ]
-    return FlagResult(shown, sorted(spared))
+    return FlagResult(shown, sorted(spared), ledger.modseq if changed else 0)
 
 
 def expunge(

@@ -98,8 +98,8 @@ class _Reader:
 
 
 def _spread_seen(session: ImapSession, fetched: Fetched) -> None:
-    if fetched.seen:
-        session.selected.take_own(fetched.seen)
+    if fetched.seen.rows:
+        session.selected.take_own(fetched.seen.modseq)
         session.announce([session.selected.record.id])
 
 

@@ -40,7 +40,7 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
     told = _responses(session, command, result)
     if told:
         yield b"".join(told)
-    view.take_own(result.rows)
+    view.take_own(result.modseq)
     yield _completion(session, command, result, asked=len(uids))
 
 

@@ -101,7 +101,7 @@ def test_flags_of_an_expunged_message_are_not_told() -> None:
 def test_the_own_change_is_not_told_again() -> None:
     view = view_of(3)
 
-    view.take_own([row(3, 11)])
+    view.take_own(11)
 
     assert view.modseq == 11
 
@@ -109,7 +109,7 @@ def test_the_own_change_is_not_told_again() -> None:
 def test_the_own_change_is_told_again_if_somebody_came_in_between() -> None:
     view = view_of(3)
 
-    view.take_own([row(3, 12)])
+    view.take_own(12)
 
     assert view.modseq == 10
 
