@@ -136,6 +136,9 @@ def program_environment(environment: Mapping[str, str], extra: Mapping[str, str]
     path = os.pathsep.join([str(CODE), *filter(None, [environment.get("PYTHONPATH")])])
     scripts = str(Path(sys.executable).parent)
     return {
+        # Large blocks go back to the system when they are freed. Otherwise glibc learns from the first check of a
+        # password to keep them, 19 MiB in each thread.
+        "MALLOC_MMAP_THRESHOLD_": "1048576",
         **environment,
         **extra,
         "PYTHONPATH": path,

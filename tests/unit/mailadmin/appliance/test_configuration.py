@@ -1,5 +1,8 @@
 """What the environment means."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,24 @@ def test_panel_of_all_interfaces_is_reached_by_loopback():
     assert configuration(LISTEN_ADDRESS="0.0.0.0").public_url == "http://127.0.0.1:8000"
     assert configuration(LISTEN_ADDRESS="::").public_url == "http://[::1]:8000"
     assert configuration(PUBLIC_URL="https://mail.example.org/").public_url == "https://mail.example.org"
+
+
+CHECK_IN_EIGHT_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from mailcore.directory.passwords import DUMMY, check_password
+def resident_kib():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
+before = resident_kib()
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(lambda _: check_password("wrong", DUMMY), range(32)))
+    print(resident_kib() - before)
+"""
+
+
+def test_memory_of_password_checks_is_given_back():
+    """Each thread of a pool used to keep the 19 MiB of an argon2 check for ever."""
+    environment = program_environment(os.environ, {})
+
+    kept = subprocess.run([sys.executable, "-c", CHECK_IN_EIGHT_THREADS], env=environment, capture_output=True)
+
+    assert int(kept.stdout) < 20_000
