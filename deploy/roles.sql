@@ -38,10 +38,9 @@ GRANT SELECT (queue_id) ON queue_message TO mail_accessd;
 
 -- What happened, and who runs.
 GRANT SELECT, INSERT ON trace_event TO mail_smtpd, mail_accessd, mail_queue;
--- The worker also forgets, when a retention is set.
-GRANT UPDATE, DELETE ON trace_event TO mail_queue;
--- Retention (mailadmin/trace/retention.py) runs in the scheduler and worker.
-GRANT DELETE ON trace_event, traffic_hour TO mail_queue;
+-- Retention (mailadmin/trace/retention.py) runs in the worker: it may have whole weeks dropped, but no row changed.
+GRANT EXECUTE ON FUNCTION trace_make_partitions(date, date), trace_forget_before(timestamptz) TO mail_queue;
+GRANT DELETE ON traffic_hour TO mail_queue;
 GRANT SELECT, INSERT, UPDATE ON traffic_hour TO mail_smtpd, mail_accessd, mail_queue;
 GRANT SELECT, INSERT, UPDATE, DELETE ON process_status TO mail_smtpd, mail_accessd, mail_queue;
 

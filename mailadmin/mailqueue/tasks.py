@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from mailadmin.mailqueue import watchdog, worker
-from mailadmin.trace.retention import forget_before
+from mailadmin.trace.retention import forget_before, make_partitions
 from mailcore.queue import operations
 from mailcore.relay.run import run_lease
 
@@ -32,9 +32,10 @@ def sweep_spool() -> None:
 
 @shared_task(acks_late=True, ignore_result=True)
 def sweep_trace() -> None:
-    """Forget trace events that are older than TRACE_RETENTION_DAYS."""
-    before = timezone.now() - timedelta(days=settings.TRACE_RETENTION_DAYS)
-    forget_before(worker.current().database.connection(), before)
+    """Make room in the trace for the weeks to come, and forget those that are older than TRACE_RETENTION_DAYS."""
+    conn, now = worker.current().database.connection(), timezone.now()
+    make_partitions(conn, now)
+    forget_before(conn, now - timedelta(days=settings.TRACE_RETENTION_DAYS))
 
 
 @worker_process_init.connect

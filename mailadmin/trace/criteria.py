@@ -61,10 +61,15 @@ def read_anything(typed: str) -> Criteria:
 def conditions(criteria: Criteria) -> list[Condition]:
     """The conditions, the most selective first: the first one is answered by its index."""
     makers: tuple[tuple[str, Callable[[str], Condition]], ...] = (
-        ("queue_id", lambda word: Condition("{e}.queue_id = %(queue_id)s", {"queue_id": word.strip()})),
+        (
+            "queue_id",
+            lambda word: Condition("{e}.queue_id = %(queue_id)s AND {e}.queue_id <> ''", {"queue_id": word.strip()}),
+        ),
         (
             "message_id",
-            lambda word: Condition("{e}.message_id = ANY(%(message_ids)s)", {"message_ids": _ids(word)}),
+            lambda word: Condition(
+                "{e}.message_id <> '' AND {e}.message_id = ANY(%(message_ids)s)", {"message_ids": _ids(word)}
+            ),
         ),
         ("anything", _anything),
         ("recipient", lambda word: _address("recipient", word)),
@@ -85,20 +90,22 @@ def checked(criteria: Criteria) -> Criteria:
 
 
 def _anything(word: str) -> Condition:
-    spelled = _spellings(word)
+    recipient, sender = _address("recipient", word), _address("sender", word)
     return Condition(
-        "({e}.recipient = ANY(%(any_address)s) OR {e}.sender = ANY(%(any_address)s)"
-        " OR {e}.message_id = ANY(%(any_id)s))",
-        {"any_address": spelled, "any_id": _ids(word)},
+        f"({recipient.sql} OR {sender.sql} OR {{e}}.message_id <> '' AND {{e}}.message_id = ANY(%(any_id)s))",
+        {**recipient.parameters, **sender.parameters, "any_id": _ids(word)},
     )
 
 
 def _address(field: str, word: str) -> Condition:
+    """An address or "@domain". Compared from the end, as the index holds them: of both it is the beginning."""
     text = word.strip().removeprefix("<").removesuffix(">")
+    backwards = f"reverse(lower({{e}}.{field}))"
     if text.startswith("@"):
-        pattern = "%" + re.sub(r"([%_\\])", r"\\\1", text.lower())
-        return Condition(f"lower({{e}}.{field}) LIKE %({field}_like)s", {f"{field}_like": pattern})
-    return Condition(f"{{e}}.{field} = ANY(%({field}s)s)", {f"{field}s": _spellings(text)})
+        pattern = re.sub(r"([%_\\])", r"\\\1", text.lower()[::-1]) + "%"
+        return Condition(f"{backwards} LIKE %({field}_like)s", {f"{field}_like": pattern})
+    spelled = sorted({spelling.lower()[::-1] for spelling in _spellings(text)})
+    return Condition(f"{backwards} = ANY(%({field}s)s)", {f"{field}s": spelled})
 
 
 def _client(word: str) -> Condition:

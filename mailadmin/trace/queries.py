@@ -93,9 +93,9 @@ class Timeline:
 
 def search(conn: Connection, criteria: Criteria, *, cursor: str | None = None, limit: int = PAGE) -> TracePage:
     """The newest messages that meet the criteria. Raises ValueError (the field's name) and CursorInvalid."""
-    statement, parameters = _search_statement(checked(criteria))
-    after_at, after_id = read_cursor(cursor) if cursor else (None, None)
-    parameters |= {"after_at": after_at, "after_id": after_id, "limit": limit + 1}
+    after = read_cursor(cursor) if cursor else None
+    statement, parameters = _search_statement(checked(criteria), after)
+    parameters |= {"limit": limit + 1}
     events = _events(conn, statement, parameters)
     page = events[:limit]
     summaries = _summaries(conn, [event.queue_id for event in page if event.queue_id])
@@ -142,9 +142,9 @@ def read_cursor(cursor: str) -> tuple[datetime, int]:
     return place
 
 
-def _search_statement(criteria: Criteria) -> tuple[str, dict[str, Any]]:
+def _search_statement(criteria: Criteria, after: tuple[datetime, int] | None) -> tuple[str, dict[str, Any]]:
     wanted = conditions(criteria)
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = dict(zip(("after_at", "after_id"), after, strict=True)) if after else {}
     for condition in wanted:
         parameters |= condition.parameters
     range_e, range_n = "", ""
@@ -160,6 +160,7 @@ def _search_statement(criteria: Criteria) -> tuple[str, dict[str, Any]]:
         for rest in wanted[1:]
     )
     statement = statements.SEARCH.format(
+        after=statements.AFTER if after else "",
         found=first.on("e") if first else "true",
         newer=first.on("n") if first else "true",
         range=range_e,

@@ -9,21 +9,25 @@ COLUMNS = (
     " message_id, size, rule, reply, relay, tls, delay_s, detail"
 )
 
-# {found}, {newer}: the driving condition on e and on n; {also}: further conditions; {range}: the time range.
+# {found}, {newer}: the driving condition on e and on n; {also}: further conditions; {after}, {range}: the times, plain
+# comparisons with `at`, so that weeks without such rows are not looked at.
 SEARCH = """
 SELECT e.id, e.at, e.kind, e.queue_id, e.session_id, host(e.client_address) AS client_address, e.client_name,
     e.sender, e.recipient, e.message_id, e.size, e.rule, e.reply, e.relay, e.tls, e.delay_s, e.detail
 FROM trace_event e
 WHERE {found} AND (e.queue_id <> '' OR e.kind IN ('refused', 'auth_failed'))
-    AND (%(after_at)s::timestamptz IS NULL OR (e.at, e.id) < (%(after_at)s::timestamptz, %(after_id)s::bigint))
-    {range} {also}
+    {after} {range} {also}
     AND NOT EXISTS (
         SELECT 1 FROM trace_event n
-        WHERE n.queue_id = e.queue_id AND n.queue_id <> '' AND (n.at, n.id) > (e.at, e.id) AND {newer} {newer_range}
+        WHERE n.queue_id = e.queue_id AND n.queue_id <> '' AND n.at >= e.at AND (n.at, n.id) > (e.at, e.id)
+            AND {newer} {newer_range}
     )
 ORDER BY e.at DESC, e.id DESC
 LIMIT %(limit)s
 """
+
+# Where a page goes on.
+AFTER = "AND e.at <= %(after_at)s AND (e.at, e.id) < (%(after_at)s, %(after_id)s)"
 
 # One line per message: what was said of it altogether.
 SUMMARIES = """

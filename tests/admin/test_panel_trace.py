@@ -11,7 +11,7 @@ from mailadmin.trace import queries
 from mailadmin.trace.criteria import Criteria, read_anything
 from mailadmin.trace.models import TraceEvent
 from mailadmin.trace.presenters import KINDS, lines
-from mailadmin.trace.retention import forget_before
+from mailadmin.trace.retention import forget_before, make_partitions
 from mailcore.maillog import event
 from mailcore.maillog.record import store
 from tests.admin.panel_support import errors_of, text_of
@@ -300,11 +300,81 @@ def test_hostile_text_in_the_trace_is_only_text(panel):
     assert "<script>x" not in page and "<b>no" not in page
 
 
-def test_the_trace_forgets_what_is_older_than_its_retention():
-    store(raw_connection(), [event.Removed(at=at(number), queue_id=f"4KOLD{number:08d}") for number in range(25)])
+WEEK = timedelta(weeks=1)
 
-    removed = forget_before(raw_connection(), at(20), batch=7)
 
-    assert removed == 20
-    left = TraceEvent.objects.filter(queue_id__startswith="4KOLD").order_by("at")
-    assert list(left.values_list("at", flat=True)) == [at(number) for number in range(20, 25)]
+def removed_at(moment: datetime, queue_id: str) -> event.Event:
+    return event.Removed(at=moment, queue_id=queue_id)
+
+
+def traced_ids() -> set[str]:
+    return set(TraceEvent.objects.values_list("queue_id", flat=True))
+
+
+def partitions() -> set[str]:
+    found = raw_connection().execute(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'trace_event'::regclass"
+    )
+    return {name for (name,) in found}
+
+
+def test_weeks_that_are_over_are_dropped_whole(panel):
+    now = datetime(2031, 3, 12, 10, tzinfo=UTC)
+    make_partitions(raw_connection(), now)
+    store(raw_connection(), [removed_at(now - timedelta(hours=1), "4KTHISWEEK"), removed_at(now + WEEK, "4KNEXTWEEK")])
+
+    dropped = forget_before(raw_connection(), now + WEEK)
+
+    assert dropped >= 1 and traced_ids() == {"4KNEXTWEEK"}
+    assert "trace_event_20310310" not in partitions() and "trace_event_20310317" in partitions()
+
+
+def test_a_week_is_kept_until_all_of_it_is_too_old(panel):
+    now = datetime(2031, 3, 12, 10, tzinfo=UTC)
+    make_partitions(raw_connection(), now)
+    store(raw_connection(), [removed_at(now, "4KMONDAYS")])
+
+    forget_before(raw_connection(), datetime(2031, 3, 16, 23, 59, tzinfo=UTC))
+
+    assert traced_ids() == {"4KMONDAYS"}
+
+
+def test_events_of_a_week_without_a_partition_are_kept_found_and_moved_when_it_gets_one(panel):
+    now = datetime(2032, 6, 2, tzinfo=UTC)
+    store(raw_connection(), [removed_at(now, "4KTOOEARLY000"), removed_at(now - 52 * WEEK, "4KANCIENT0000")])
+    assert panel.get("/admin/trace/message/4KTOOEARLY000/").status_code == 200
+
+    make_partitions(raw_connection(), now)
+
+    where = "SELECT tableoid::regclass::text FROM trace_event WHERE queue_id = %s"
+    assert raw_connection().execute(where, ["4KTOOEARLY000"]).fetchone() == ("trace_event_20320531",)
+    assert raw_connection().execute(where, ["4KANCIENT0000"]).fetchone() == ("trace_event_default",)
+    forget_before(raw_connection(), now - WEEK)
+    assert traced_ids() == {"4KTOOEARLY000"}
+
+
+def test_partitions_are_made_once(panel):
+    now = datetime(2033, 1, 1, tzinfo=UTC)
+
+    assert make_partitions(raw_connection(), now) == 3
+    assert make_partitions(raw_connection(), now) == 0
+
+
+@pytest.mark.parametrize("typed", ["ann@sender.example", "ANN@Sender.Example", "@sender.example", "@SENDER.example"])
+def test_addresses_are_found_however_they_are_capitalised(panel, typed):
+    store(
+        raw_connection(),
+        [event.Accepted(queue_id="4KCAPITALS000", sender="Ann@Sender.EXAMPLE", recipients=("b@x.example",))],
+    )
+
+    assert "4KCAPITALS000" in panel.get("/admin/trace/", {"sender": typed}).content.decode()
+
+
+@pytest.mark.parametrize("typed", ["@er.example", "@ender.example", "@%.example", "@sender_example"])
+def test_a_domain_is_found_whole_only(panel, typed):
+    store(
+        raw_connection(),
+        [event.Accepted(queue_id="4KWHOLE000000", sender="ann@sender.example", recipients=("b@x.example",))],
+    )
+
+    assert "4KWHOLE000000" not in panel.get("/admin/trace/", {"sender": typed}).content.decode()

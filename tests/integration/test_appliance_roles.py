@@ -33,7 +33,7 @@ NEEDED = [
     for role in roles
 ]
 NEEDED += [(role, "mailcore.db.status", status.REPORT) for role in PROGRAMS]
-NEEDED += [("mail_queue", "mailadmin.trace.retention", retention.FORGET)]
+NEEDED += [("mail_queue", "mailadmin.trace.retention", text) for text in (retention.MAKE, retention.FORGET)]
 queue_statements = constants(importlib.import_module("mailcore.queue.statements"))
 NEEDED += [("mail_smtpd", "INSERT_BATCH", queue_statements["INSERT_BATCH"])]
 
@@ -46,6 +46,8 @@ FORBIDDEN = [
     ("mail_accessd", "SELECT * FROM queue_message"),
     ("mail_accessd", "INSERT INTO my_network (cidr) VALUES ('0.0.0.0/0')"),
     ("mail_accessd", "DELETE FROM trace_event"),
+    ("mail_queue", "DELETE FROM trace_event"),
+    ("mail_smtpd", "SELECT trace_forget_before(now())"),
     ("mail_queue", "UPDATE server_settings SET relayhost_id = NULL"),
     ("mail_queue", "UPDATE account SET is_superuser = true"),
     ("mail_queue", "SELECT * FROM audit_entry"),
