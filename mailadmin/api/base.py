@@ -19,13 +19,18 @@ from mailadmin.api.authentication import StaffSessionAuthentication, TokenAuthen
 from mailadmin.api.openapi import ApiSchema
 from mailadmin.api.pagination import BoundedPagination
 from mailadmin.api.permissions import HasScope
+from mailadmin.counting import is_unique
 
 
 class StableOrdering(OrderingFilter):
     """Rows that are equal in the wanted order are ordered by primary key, so that pages do not overlap."""
 
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> list[str]:
-        return [*(super().get_ordering(request, queryset, view) or []), "pk"]
+        wanted = list(super().get_ordering(request, queryset, view) or [])
+        # Where no two rows are equal, the index of that field alone gives the order.
+        if len(wanted) == 1 and is_unique(queryset.model, wanted[0].removeprefix("-")):
+            return wanted
+        return [*wanted, "pk"]
 
 
 class ApiViewMixin:

@@ -1,17 +1,16 @@
 """Filters that several resources share."""
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from mailadmin.api.fields import domain_key
+from mailadmin.search import search
 
 
 class WordsFilter(filters.CharFilter):
-    """`?search=`: every word occurs somewhere in one of `fields`, capital letters or not."""
+    """`?search=`: every word occurs somewhere in one of `fields`, capital letters or not (mailadmin.search)."""
 
     def __init__(self, *, fields: list[str], **kwargs: Any) -> None:
         kwargs.setdefault("label", f"Words that occur in {', '.join(fields)}")
@@ -20,9 +19,7 @@ class WordsFilter(filters.CharFilter):
         self.fields = fields
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        for word in (value or "").split():
-            qs = qs.filter(reduce(or_, (Q(**{f"{field}__icontains": word}) for field in self.fields)))
-        return qs
+        return search(qs, value or "", self.fields)
 
 
 class DomainFilterField(filters.CharFilter):

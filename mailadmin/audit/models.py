@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models import F, Func
+from django.db.models.functions import Upper
 
 
 class AuditEntry(models.Model):
@@ -29,6 +32,15 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["at"], name="audit_entry_at"),
             models.Index(fields=["object_type", "object_key"], name="audit_entry_object"),
+            GinIndex(
+                OpClass(Upper("actor"), name="gin_trgm_ops"),
+                OpClass(Upper("object_key"), name="gin_trgm_ops"),
+                OpClass(
+                    Upper(Func(F("client_address"), function="HOST", output_field=models.TextField())),
+                    name="gin_trgm_ops",
+                ),
+                name="audit_entry_search",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 
 from mailadmin.audit.admin_base import PanelAdmin
@@ -47,7 +48,7 @@ KIND_TONES = {"local": "success", "relay": "info", "alias": "warning"}
 
 def count_of(model: type[Account] | type[Alias]) -> Coalesce:
     """How many rows of `model` a domain has, as a subquery: two joins would multiply each other."""
-    rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain").annotate(n=Count("pk")).values("n")
+    rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain").annotate(n=Count("*")).values("n")
     return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
 
 
@@ -57,6 +58,7 @@ class DomainAdmin(PanelAdmin):
 
     form = DomainForm
     fields = ("name", "kind", "alias_of", "enabled", "description")
+    autocomplete_fields = ("alias_of",)
     list_display = (
         "name",
         "kind_label",
@@ -141,7 +143,8 @@ class AccountAdmin(PanelAdmin):
     """Accounts: address and password are enough to make one."""
 
     list_display = ("address", "display_name", "usage_bar", "protocols", "store", "standing", "seen")
-    list_filter = ("domain", "enabled", "store", "is_staff")
+    list_filter = (("domain", AutocompleteSelectFilter), "enabled", "store", "is_staff")
+    list_filter_submit = True
     search_fields = ("address", "display_name")
     search_help_text = "Address or name"
     ordering = ("address",)
@@ -274,7 +277,10 @@ class AliasAdmin(PanelAdmin):
 
     form = AliasForm
     list_display = ("address", "target_list", "enabled", "kind", "note")
-    list_filter = ("domain", "enabled", "is_system")
+    list_filter = (("domain", AutocompleteSelectFilter), "enabled", "is_system")
+    # What else one would sort by is a filter: a million rows in the order of a switch help nobody.
+    sortable_by = ("address",)
+    list_filter_submit = True
     search_fields = ("address", "targets", "note")
     search_help_text = "Address, target or note"
     ordering = ("address",)

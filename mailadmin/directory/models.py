@@ -11,9 +11,10 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Concat, Lower
+from django.db.models.functions import Concat, Lower, Upper
 
 from mailadmin.directory.managers import AccountManager
 from mailadmin.directory.validators import (
@@ -22,6 +23,7 @@ from mailadmin.directory.validators import (
     validate_alias_target,
     validate_domain_name,
 )
+from mailadmin.search import ArrayWords
 
 
 def is_in_its_domain() -> Q:
@@ -154,6 +156,15 @@ class Account(AbstractBaseUser, PermissionsMixin):
             ),
             models.CheckConstraint(condition=Q(store__in=["maildir", "mbox"]), name="account_store_known"),
         ]
+        indexes = [
+            GinIndex(
+                OpClass(Upper("address"), name="gin_trgm_ops"),
+                OpClass(Upper("display_name"), name="gin_trgm_ops"),
+                name="account_search",
+            ),
+            # The few who may use the panel: asked for whenever one of them is changed.
+            models.Index(fields=["id"], condition=Q(is_staff=True), name="account_staff"),
+        ]
 
     def __str__(self) -> str:
         return self.address
@@ -208,6 +219,18 @@ class Alias(models.Model):
                 name="alias_has_targets",
                 violation_error_message="An alias needs at least one target.",
             ),
+        ]
+        indexes = [
+            GinIndex(
+                OpClass(Upper("address"), name="gin_trgm_ops"),
+                OpClass(Upper(ArrayWords("targets")), name="gin_trgm_ops"),
+                OpClass(Upper("note"), name="gin_trgm_ops"),
+                name="alias_search",
+            ),
+            # Which aliases lead to somebody: what the owner may send as (mailcore.directory), the page of an account.
+            GinIndex(fields=["targets"], name="alias_targets"),
+            models.Index(fields=["address"], condition=Q(enabled=False), name="alias_disabled"),
+            models.Index(fields=["address"], condition=Q(is_system=True), name="alias_system"),
         ]
 
     def __str__(self) -> str:

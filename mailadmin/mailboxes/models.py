@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 
 class Mailbox(models.Model):
@@ -30,6 +32,8 @@ class Mailbox(models.Model):
             models.UniqueConstraint("account", "name", name="mailbox_name_unique_in_account"),
             models.CheckConstraint(condition=Q(messages__gte=0, unseen__gte=0, size__gte=0), name="mailbox_counters"),
         ]
+        # Never on a counter: an index on what every delivery changes would make each of them write all indexes.
+        indexes = [GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="mailbox_search")]
 
     def __str__(self) -> str:
         return self.name

@@ -15,8 +15,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import display
 
+from mailadmin.api.fields import domain_key
 from mailadmin.audit.admin_base import PanelAdmin
 from mailadmin.audit.record import Actor
 from mailadmin.directory.templatetags.mailkeep import age, moment
@@ -53,13 +55,38 @@ class ReadOnlyAdmin(PanelAdmin):
         return False
 
 
+class DestinationFilter(TextFilter):
+    """One domain, typed: a list of all that wait would be thousands of lines on a bad day."""
+
+    title, parameter_name = "destination", "destination"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[QueueRecipient]) -> QuerySet[QueueRecipient]:
+        typed = (self.value() or "").strip()
+        return queryset.filter(destination=domain_key(typed)) if typed else queryset
+
+
+class AttemptsFilter(admin.SimpleListFilter):
+    """How often it was tried."""
+
+    title, parameter_name = "attempts", "attempts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("0", "none yet"), ("1", "at least one"), ("5", "five and more")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[QueueRecipient]) -> QuerySet[QueueRecipient]:
+        if self.value() not in {"0", "1", "5"}:
+            return queryset
+        return queryset.filter(attempts=0) if self.value() == "0" else queryset.filter(attempts__gte=int(self.value()))
+
+
 @admin.register(QueueRecipient)
 class QueueRecipientAdmin(ReadOnlyAdmin):
     """The queue, recipient by recipient, with the remote server's own words."""
 
     list_display = ("queue_id", "state_label", "envelope", "waiting_for", "next_attempt", "last_words")
     list_display_links = None
-    list_filter = ("state", "destination", "attempts")
+    list_filter = ("state", DestinationFilter, AttemptsFilter)
+    list_filter_submit = True
     search_fields = ("address", "message__queue_id", "message__sender", "message__message_id", "last_reply")
     search_help_text = "Address, queue id, Message-ID or the remote server's words"
     list_select_related = ("message",)
@@ -146,6 +173,8 @@ class QueueRecipientAdmin(ReadOnlyAdmin):
 @admin.register(QueueMessage)
 class QueueMessageAdmin(ReadOnlyAdmin):
     """The page of one queued message; the list of messages is the list of their recipients."""
+
+    has_list_of_its_own = False
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

@@ -7,10 +7,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from mailadmin.audit.admin_base import PanelAdmin
@@ -43,6 +44,7 @@ class ServerSettingsAdmin(PanelAdmin):
     """One row: the list leads straight to its form."""
 
     form = ServerSettingsForm
+    autocomplete_fields = ("relayhost",)
     fieldsets = (
         ("Identity", {"fields": ("myhostname", "mydomain", "myorigin", "inet_interfaces")}),
         (
@@ -176,7 +178,8 @@ class RelayHostAdmin(PanelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RelayHost]:
-        return super().get_queryset(request).annotate(rule_count=Count("rules"))
+        general = ServerSettings.objects.filter(relayhost=OuterRef("pk"))
+        return super().get_queryset(request).annotate(rule_count=Count("rules"), is_general=Exists(general))
 
     @display(description="next hop", ordering="host")
     def notation_shown(self, relay_host: RelayHost) -> str:
@@ -188,8 +191,7 @@ class RelayHostAdmin(PanelAdmin):
 
     @display(description="used for")
     def used_for(self, relay_host: Any) -> str:
-        general = ServerSettings.objects.filter(relayhost=relay_host).exists()
-        uses = ["all outbound mail"] if general else []
+        uses = ["all outbound mail"] if relay_host.is_general else []
         if relay_host.rule_count:
             uses.append(f"{relay_host.rule_count} rule{'s' if relay_host.rule_count > 1 else ''}")
         return ", ".join(uses) or "nothing yet"
@@ -222,7 +224,9 @@ class TransportRuleAdmin(PanelAdmin):
 
     form = TransportRuleForm
     list_display = ("match", "direction", "goes_to", "enabled", "note")
-    list_filter = ("direction", "enabled", "relayhost")
+    list_filter = ("direction", "enabled", ("relayhost", AutocompleteSelectFilter))
+    list_filter_submit = True
+    autocomplete_fields = ("relayhost",)
     search_fields = ("match", "note")
     search_help_text = "Match or note"
     list_select_related = ("relayhost",)

@@ -75,7 +75,7 @@ class DomainFilter(filters.FilterSet):
 
 def _count(model: type[Account] | type[Alias]) -> Coalesce:
     rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain")
-    counted = Subquery(rows.annotate(number=Count("pk")).values("number"), output_field=BigIntegerField())
+    counted = Subquery(rows.annotate(number=Count("*")).values("number"), output_field=BigIntegerField())
     return Coalesce(counted, 0, output_field=BigIntegerField())
 
 
@@ -96,7 +96,8 @@ class DomainViewSet(NaturalKeyViewSet):
     ordering_fields = ["name", "kind", "enabled", "created_at", "account_count", "alias_count"]
 
     def get_queryset(self) -> QuerySet[Domain]:
-        return Domain.objects.annotate(account_count=_count(Account), alias_count=_count(Alias))
+        rows = Domain.objects.select_related("alias_of")
+        return rows.annotate(account_count=_count(Account), alias_count=_count(Alias))
 
     def normal(self, key: str) -> str:
         return domain_key(key)
