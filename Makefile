@@ -1,6 +1,7 @@
 # make run     everything on this machine, on high ports, in var/ (or $MAIL_HOME); Ctrl-C stops it
 # make test    what CI runs: lint, types, import contracts, all tests
 # make setup   only the virtual environment
+# make soak    every fault run at full length, one after the other (about half an hour); docs/reliability.md
 # make bench   as root: this and Postfix + Dovecot side by side, docs/benchmarks.md (RUNS=3 ONLY=rows AGAIN=1)
 # make bench-growth   cost against size, with plots (SIZES=small ONLY=curves AGAIN=1)
 
@@ -11,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # As many test processes as a small machine bears; one file stays in one process, and its appliance with it.
 PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup run stop status test lint types imports unit packages
+.PHONY: help setup run stop status test lint types imports unit packages soak
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +30,12 @@ stop status: $(VENV)/.installed
 
 test: packages lint types imports
 	$(PYTEST)
+
+# What failed is in the page too, so it is written in any case.
+soak: packages $(VENV)/.installed-dev
+	rm -rf tests/artifacts/reliability/soak
+	$(BIN)/python -m pytest --soak tests/reliability; code=$$?; \
+	$(BIN)/python -m tests.reliability.summary && exit $$code
 
 unit: $(VENV)/.installed-dev
 	$(PYTEST) tests/unit tests/contract
