@@ -58,6 +58,9 @@ class Service:
         self._started_at = SystemClock().now()
         self._pool = open_pool(settings.database_url, settings.threads, name=f"smtpd.{settings.worker}")
         self._offload = Offload(self._pool, settings.threads)
+        # Batches have a thread and a connection of their own, which know the way: no look-up waits for a commit.
+        self._commit_pool = open_pool(settings.database_url, 1, name=f"smtpd.{settings.worker}.commit")
+        self._commits = Offload(self._commit_pool, 1)
         self.config = LiveConfig(settings.database_url, self._offload)
         self._recorder = Recorder(settings.database_url, settings.home / "log" / "maillog")
         self._redis = publish.connect_async(settings.redis_url)
@@ -79,7 +82,7 @@ class Service:
         storage, spool = Storage(settings.home / "mail"), Spool(settings.home / "spool")
         await self._offload(recover, settings.home)
         self._journal = await self._offload.plain(Journal, journals(settings.home), settings.home)
-        delivery = Delivery(self._offload, storage, spool, self._journal, self.config, self._redis)
+        delivery = Delivery(self._commits, storage, spool, self._journal, self.config, self._redis)
         self._commit = GroupCommit(delivery)
         clock = SystemClock()
         dns_server = settings.dns_server
@@ -153,8 +156,9 @@ class Service:
             await asyncio.wait_for(self._offload(_forget), 2.0)
         self._recorder.close()
         await self._redis.aclose()
-        self._offload.close()
-        self._pool.close()
+        for offload, pool in ((self._offload, self._pool), (self._commits, self._commit_pool)):
+            offload.close()
+            pool.close()
 
 
 def _forget(conn: Connection) -> None:

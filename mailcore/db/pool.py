@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from mailcore.db import arrays
+
 Connection = psycopg.Connection[Any]
 
 CONNECT_TIMEOUT_S = 5
@@ -36,8 +38,9 @@ class PatientPool(ConnectionPool[Connection]):
 
 
 def configure(conn: Connection) -> None:
-    """Autocommit: units of work open their own transactions; plain reads cost one round trip."""
+    """Autocommit: units of work open their own transactions; plain reads cost one round trip. Quick lists."""
     conn.autocommit = True
+    arrays.register(conn)
 
 
 def open_pool(dsn: str, size: int, *, name: str = "") -> PatientPool:

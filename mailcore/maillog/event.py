@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 
@@ -197,5 +198,9 @@ EMPTY: dict[str, Any] = {"client_address": None, "size": None, "delay_s": None}
 
 def fields_of(event: Event) -> dict[str, Any]:
     """All fields of an event by name."""
-    names = [name for cls in type(event).__mro__ for name in getattr(cls, "__slots__", ())]
-    return {name: getattr(event, name) for name in names}
+    return {name: getattr(event, name) for name in _names(type(event))}
+
+
+@lru_cache(maxsize=64)
+def _names(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(name for cls in kind.__mro__ for name in getattr(cls, "__slots__", ()))

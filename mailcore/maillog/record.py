@@ -27,7 +27,7 @@ from mailcore.maillog import statements
 from mailcore.maillog.event import COLUMNS, EMPTY, Event, fields_of
 from mailcore.maillog.line import lines_of
 
-GATHER_S = 0.05  # what happens within this time is written together
+GATHER_S = 0.2  # what happens within this time is written together
 RETRY_S = 0.5
 MAX_WAITING = 100_000
 MAX_BATCH = 2_000
@@ -135,8 +135,9 @@ def store(conn: psycopg.Connection[Any], events: Sequence[Event]) -> None:
             for event in events:
                 for row in rows_of(event):
                     copy.write_row(row)
-        for (hour, kind), count in sorted(Counter(map(_hour_and_kind, events)).items()):
-            cursor.execute(statements.COUNT, {"hour": hour, "kind": kind, "count": count})
+        counted = sorted(Counter(map(_hour_and_kind, events)).items())
+        hours, kinds = [hour for (hour, _), _ in counted], [kind for (_, kind), _ in counted]
+        cursor.execute(statements.COUNT, {"hours": hours, "kinds": kinds, "counts": [count for _, count in counted]})
 
 
 def rows_of(event: Event) -> list[tuple[Any, ...]]:
@@ -156,6 +157,8 @@ def _row(kind: str, fields: dict[str, Any]) -> tuple[Any, ...]:
 def _text(value: Any) -> Any:
     """PostgreSQL's text holds no NUL; a tuple becomes a JSON list."""
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return value.replace("\0", "\ufffd").encode(errors="replace").decode()
     if isinstance(value, tuple):
         return [_text(item) for item in value]
