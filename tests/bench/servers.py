@@ -94,12 +94,24 @@ class Api:
     def __call__(self, method: str, path: str, body: Any = None) -> Any:
         """One request below /api/v1/. Raises ServerError unless it succeeds."""
         text = None if body is None else json.dumps(body)
-        self._connection.request(method, f"/api/v1/{path}", text, self._headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
+        answer, content = ask(self._connection, method, f"/api/v1/{path}", text, self._headers)
         if answer.status >= 300:
             raise ServerError(f"{method} {path}: {answer.status} {content.decode(errors='replace')}")
         return json.loads(content) if content else None
+
+
+def ask(
+    connection: http.client.HTTPConnection, method: str, path: str, body: str | None, headers: dict[str, str]
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """One request on a kept connection, on a new one if the server has closed it meanwhile."""
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+    except (http.client.RemoteDisconnected, ConnectionError):
+        connection.close()
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+    return answer, answer.read()
 
 
 def seed(api: Api, users: int = USERS) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.bench import load
-from tests.bench.servers import PASSWORD, Appliance, ServerError, load_arguments
+from tests.bench.servers import PASSWORD, Appliance, ServerError, ask, load_arguments
 
 
 class ListedPlan(load.Plan):  # type: ignore[misc]
@@ -156,8 +156,7 @@ class Browser:
     def _ask(self, method: str, path: str, body: str | None = None) -> tuple[int, str, bytes]:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
-        self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
+        answer, content = ask(self._connection, method, path, body, headers)
         for line in answer.headers.get_all("Set-Cookie") or []:
             self._cookies |= {name: morsel.value for name, morsel in SimpleCookie(line).items()}
-        return answer.status, answer.headers.get("Location", ""), answer.read()
+        return answer.status, answer.headers.get("Location", ""), content
