@@ -27,6 +27,7 @@ from smtpd.stream import AUTH_LINE_LIMIT, COMMAND_LINE_LIMIT, BareNewline, Gone,
 from smtpd.transaction import Transaction
 
 ERROR_LIMIT = 20  # Postfix: smtpd_hard_error_limit
+MOST_IN_A_ROW = 64
 FORBIDDEN = frozenset({b"CONNECT", b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS"})  # a browser was led astray
 
 log = get_logger(__name__)
@@ -65,6 +66,7 @@ class SMTPProtocol(ContentStream):
         self._transaction: Transaction | None = None
         self._chunks: ChunkReader | None = None
         self._errors = 0
+        self._in_a_row = 0
         self._is_closing = False
         self._is_stopping = False
 
@@ -83,6 +85,7 @@ class SMTPProtocol(ContentStream):
             self._greet()
             while not self._is_closing:
                 await self._next_command()
+                await self._let_others_run()
         except (Gone, ConnectionError, ssl.SSLError, TimeoutError):
             pass
         except Exception:
@@ -101,6 +104,15 @@ class SMTPProtocol(ContentStream):
             self._is_closing = True
         elif self._buffer:
             self._not_synchronised("CONNECT")
+
+    async def _let_others_run(self) -> None:
+        """A client may have sent thousands of commands that need no waiting. The others come in between, and it has to
+        take its replies.
+        """
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_IN_A_ROW:
+            self._in_a_row = 0
+            await self._breathe()
 
     async def _next_command(self) -> None:
         try:

@@ -137,6 +137,13 @@ class SMTPStream(SMTP):
             self._send(replies.IDLE_TOO_LONG)
             raise Gone
 
+    async def _breathe(self) -> None:
+        """Send what is to be said, and let everybody else run."""
+        self._flush()
+        if self._paused:  # type: ignore[attr-defined]
+            await self._drain_helper()  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
     def _take(self) -> bytes:
         """Everything that has come."""
         block = bytes(self._buffer)

@@ -23,7 +23,8 @@ from mailcore.message.headers import header_end
 from mailcore.store.base import MessageStore, StoredMessage
 from mailcore.store.storage import Storage
 
-READ_AT_ONCE_BYTES = 2 * 1024 * 1024
+READ_AT_ONCE_BYTES = 1024 * 1024
+"""A client that reads slowly has one block on its way and the next one ready: several times this per connection."""
 NOTHING_SEEN = FlagResult([], [])
 
 

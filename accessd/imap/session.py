@@ -49,6 +49,7 @@ AUTHENTICATED_IDLE_LIMIT_S = 31 * 60.0
 LINE_BYTES = 128 * 1024
 LITERAL_BYTES = 256 * 1024
 MOST_BAD_COMMANDS = 20
+MOST_IN_A_ROW = 32
 LOOK_AT_MOST_EVERY_S = 0.1
 """Commands that do not ask for news look for them no more often than this."""
 
@@ -65,6 +66,7 @@ class ImapSession:
     __slots__ = (
         "_bad_commands",
         "_changed",
+        "_in_a_row",
         "_last_look",
         "account",
         "condstore",
@@ -94,6 +96,7 @@ class ImapSession:
         self._changed = False
         self._last_look = 0.0
         self._bad_commands = 0
+        self._in_a_row = 0
 
     # For handlers.
 
@@ -192,6 +195,7 @@ class ImapSession:
             await self._receive()
 
     async def _receive(self) -> None:
+        self._in_a_row = 0
         data = await self.connection.read_some()
         if not data:
             raise ConnectionResetError("end of connection")
@@ -217,6 +221,7 @@ class ImapSession:
             self.connection.write(response.ok("Mailkeep ready", self.capabilities()))
             while self.state is not State.LOGOUT:
                 await self._answer(await self.next_event())
+                await self._let_others_run()
         except Disconnect as reason:
             self.connection.write(response.bye(str(reason)))
         except LineTooLong:
@@ -227,6 +232,14 @@ class ImapSession:
         finally:
             if self.view is not None:
                 self.context.hub.unwatch(self.view.record.id, self)
+
+    async def _let_others_run(self) -> None:
+        """A client may have sent thousands of commands that need no waiting: the other sessions come in between."""
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_IN_A_ROW:
+            self._in_a_row = 0
+            await self.connection.drain()
+            await asyncio.sleep(0)
 
     async def _answer(self, event: Event) -> None:
         match event:

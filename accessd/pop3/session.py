@@ -7,6 +7,7 @@ every case.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ from mailcore.log import get_logger
 
 GREETING = "Mailkeep POP3 ready"
 MAX_BAD_COMMANDS = 20
+MOST_IN_A_ROW = 32
 
 log = get_logger(__name__)
 
@@ -64,6 +66,7 @@ class Pop3Session:
         self.ahead: OrderedDict[int, bytes] = OrderedDict()
         self.last_retrieved = 0
         self.failed_logins = 0
+        self._in_a_row = 0
         self._bad_commands = 0
         self._maildrop: Maildrop | None = None
         self._connection: Connection | None = None
@@ -132,9 +135,18 @@ class Pop3Session:
                 if line is None:
                     return
                 await self._run(parse_command(line))
+                await self._let_others_run()
             except LineTooLong:
                 self._refuse("Line too long")
         await self.connection.drain()
+
+    async def _let_others_run(self) -> None:
+        """A client may have sent thousands of commands: it has to take its answers, and others come in between."""
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_IN_A_ROW:
+            self._in_a_row = 0
+            await self.connection.drain()
+            await asyncio.sleep(0)
 
     async def _run(self, command: Command) -> None:
         row = COMMANDS.get(command.verb)
