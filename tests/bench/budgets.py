@@ -63,6 +63,11 @@ BUDGETS = (
         *(0.5, 0.25),
         *(TO_MAILBOX, f"{TO_MAILBOX}, 100 per connection", f"{TO_MAILBOX}, 10 recipients"),
     ),
+    _multiple(
+        "with_what_follows.cpu_ms_per_msg",
+        *(0.5, 0.25),
+        *(TO_MAILBOX, f"{TO_MAILBOX}, 100 per connection", f"{TO_MAILBOX}, 10 recipients"),
+    ),
     _multiple("relayed_per_s", 2, 3, *RELAY),
     _value("transaction.p99_ms", 300, None, *RELAY),
     _multiple("phases.login.per_s", 5, 10, *IMAP),

@@ -25,6 +25,7 @@ from typing import Any
 from tests.bench import machine, page, readme, suite
 from tests.bench.freeze import frozen
 from tests.bench.journal import Attempt, Journal
+from tests.bench.load import Meter
 from tests.bench.panel import PANEL, panel_figures
 from tests.bench.rows import PRELOAD, ROWS, Row
 from tests.bench.servers import ROOT, Appliance, Peer, ServerError, bench_folder
@@ -120,8 +121,11 @@ class Comparison:
         """Until undisturbed, or out of patience; whatever came is kept."""
         for left in range(self._retries, -1, -1):
             noisy = not suite.quiet()
+            meter = Meter(server.pids()).start()
             result = run([*row.command, *server.options()])
             noisy = noisy or suite.disturbed(result)
+            suite.quiet()
+            result["with_what_follows"] = with_what_follows(meter, result)
             last = not noisy or left == 0
             self._keep(row, server.label, number, noisy=noisy, last=last, result=result)
             if last:
@@ -132,8 +136,20 @@ class Comparison:
         if outcome.get("error"):
             say(f"no result: {outcome['error']}")
         self._journal.add(
-            Attempt(row.name, row.text, label, number, self._generations[row.name], self._session, noisy, last, **outcome)
+            Attempt(
+                row.name, row.text, label, number, self._generations[row.name], self._session, noisy, last, **outcome
+            )
         )
+
+
+def with_what_follows(meter: Meter, result: dict[str, Any]) -> dict[str, float]:
+    """What the server used from before the first connection until it was quiet again: a queue that is still worked
+    off, an index that is filled in the background. For each message that load.py counted, if it did.
+    """
+    used = meter.stop()["server"]
+    cpu_s = used["cpu_user_s"] + used["cpu_sys_s"]
+    count = next((result[name] for name in ("delivered", "relayed", "accepted") if result.get(name)), 0)
+    return {"cpu_s": round(cpu_s, 2), **({"cpu_ms_per_msg": round(1000 * cpu_s / count, 3)} if count else {})}
 
 
 def parse() -> argparse.Namespace:

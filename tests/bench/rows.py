@@ -17,6 +17,19 @@ HERE = Path(__file__).resolve().parent
 # Which of suite.py's rows needs the mailboxes that "load.py preload" fills.
 PRELOADED = "--first-user 100"
 PRELOAD = "preload --first-user 100 --users 4"
+# Beyond what suite.py shows: how full the server is that idle connections come on top of, and CPU with the work that
+# goes on behind the last message (compare.py).
+WITH_WHAT_FOLLOWS = ("with_what_follows.cpu_ms_per_msg", "CPU ms/msg until quiet")
+MORE_FIGURES = {
+    "smtp": [WITH_WHAT_FOLLOWS],
+    "e2e": [WITH_WHAT_FOLLOWS],
+    "relay": [WITH_WHAT_FOLLOWS],
+    "hold": [
+        ("pss_before_mib", "MiB PSS without them"),
+        ("processes_held", "processes"),
+        ("idle_cpu_s_per_min", "CPU s/min idle"),
+    ],
+}
 # The commas of "1,000 idle IMAP connections" and of "SMTP to mailbox, 20 sessions" separate nothing.
 SEPARATOR = re.compile(r",(?![\d ])")
 
@@ -66,7 +79,8 @@ class Row:
 
 def _of_suite(name: str, words: str) -> Row:
     kind, _, _ = words.partition(" ")
-    return Row(name, "load", words, tuple(Figure(path, unit) for path, unit in suite.FIGURES[kind]))
+    figures = [*suite.FIGURES[kind], *MORE_FIGURES.get(kind, [])]
+    return Row(name, "load", words, tuple(Figure(path, unit) for path, unit in figures))
 
 
 MANY_IDLE = Row(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import growth_page, page, plots, readme
-from tests.bench.compare import Comparison
+from tests.bench.compare import Comparison, with_what_follows
 from tests.bench.journal import Attempt, Journal
 from tests.bench.points import Points
 from tests.bench.rows import row_named
@@ -191,3 +191,15 @@ def test_every_line_of_the_results_is_json(journal, keep):
     keep(Peer.label, 1.0)
 
     assert all(json.loads(line) for line in journal.path.read_text().splitlines())
+
+
+class Used:
+    """A meter that has seen two seconds of CPU."""
+
+    def stop(self):
+        return {"server": {"cpu_user_s": 1.5, "cpu_sys_s": 0.5}}
+
+
+def test_work_behind_the_last_message_is_counted_for_each_message():
+    assert with_what_follows(Used(), {"delivered": 1000, "accepted": 10}) == {"cpu_s": 2.0, "cpu_ms_per_msg": 2.0}
+    assert with_what_follows(Used(), {"held": 1000}) == {"cpu_s": 2.0}

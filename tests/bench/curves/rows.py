@@ -25,7 +25,8 @@ def multiply(
     """
     kept = [row[0] for row in conn.execute(COLUMNS, [table]) if row[0] not in {"id", *changed}]
     query = sql.SQL(
-        "INSERT INTO {table} ({names}) SELECT {columns} FROM {table} AS one, generate_series(%(_from)s::bigint, %(_to)s::bigint) AS n "
+        "INSERT INTO {table} ({names}) SELECT {columns} "
+        "FROM {table} AS one, generate_series(%(_from)s::bigint, %(_to)s::bigint) AS n "
         "WHERE {like} ORDER BY n"
     ).format(
         table=sql.Identifier(table),
