@@ -14,6 +14,7 @@ from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.lookups import Directory
 from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
+from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 
 
@@ -30,4 +31,5 @@ class Context:
     directory: Directory
     hub: Hub
     files: FileWatch
+    journal: Journal | None = None
     flags: FlagTables = field(default_factory=FlagTables)

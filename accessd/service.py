@@ -32,6 +32,7 @@ from mailcore.config.live import LiveConfig
 from mailcore.config.snapshot import Snapshot
 from mailcore.db.pool import open_pool
 from mailcore.db.status import REPORT_EVERY_S, ProcessReport, forget, report
+from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events.publish import connect, connect_async
@@ -39,6 +40,7 @@ from mailcore.events.subscribe import mailbox_changes
 from mailcore.index.index import modseqs_of
 from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
+from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 from mailcore.tls import Certificate
 
@@ -79,6 +81,8 @@ async def run(settings: Settings, number: int) -> None:
     publisher = connect_async(settings.redis_url)
     hub = Hub(publisher, lambda: mailbox_changes(settings.redis_url), lambda ids: offload(modseqs_of, ids))
     storage = Storage(settings.mail_root)
+    await offload(recover, settings.mail_home)
+    journal = await offload.plain(Journal, journals(settings.mail_home), settings.mail_home)
     files = FileWatch(offload, storage, hub)
     context = Context(
         offload=offload,
@@ -90,6 +94,7 @@ async def run(settings: Settings, number: int) -> None:
         directory=directory,
         hub=hub,
         files=files,
+        journal=journal,
     )
     hub.start()
     files.start()
@@ -98,6 +103,7 @@ async def run(settings: Settings, number: int) -> None:
     await hub.stop()
     await config.stop()
     await publisher.aclose()
+    await offload.plain(journal.close)
     await _forget(context)
     recorder.close()
     offload.close()

@@ -60,9 +60,8 @@ def lock_mailboxes(conn: Connection, mailbox_ids: Collection[int]) -> list[Ledge
     """Lock mailbox rows, in the order of their ids so that nobody waits in a circle; answers in the order asked.
     Raises MailboxNotFound if one is gone, MailboxInUse.
     """
-    with _limited_wait(), conn.pipeline():
-        conn.execute(statements.LIMIT_WAIT)
-        rows = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": list(mailbox_ids)}).fetchall()
+    with _limited_wait():
+        rows = conn.execute(statements.LOCK_WITH_LIMIT, {"mailbox_ids": list(mailbox_ids)}).fetchall()
     found = {row[0]: Ledger(MailboxRecord._make(row)) for row in rows}
     try:
         return [found[mailbox_id] for mailbox_id in mailbox_ids]
@@ -70,21 +69,25 @@ def lock_mailboxes(conn: Connection, mailbox_ids: Collection[int]) -> list[Ledge
         raise MailboxNotFound("the mailbox was deleted") from None
 
 
+def lock_mailbox_named(conn: Connection, account_id: int, name: str) -> Ledger:
+    """Lock the mailbox of that name. Raises MailboxNotFound, MailboxInUse."""
+    with _limited_wait():
+        row = conn.execute(statements.LOCK_NAMED, {"account_id": account_id, "name": name}).fetchone()
+    if row is None:
+        raise MailboxNotFound(name)
+    return Ledger(MailboxRecord._make(row))
+
+
 def lock_for_flags(conn: Connection, mailbox_id: int, uids: Sequence[int]) -> tuple[Ledger, list[MessageRow]]:
-    """Lock a mailbox and read messages of it in one step, for a change of flags: COMMIT will not wait for the disk.
-    Flags survive the death of any process, in the store if not in the index; the last ones may go with the power.
+    """Lock a mailbox and read messages of it, for a change of flags: COMMIT will not wait for the disk. Flags survive
+    the death of any process, in the store if not in the index; the last ones may go with the power.
     """
-    with _limited_wait(), conn.pipeline():
-        conn.execute(statements.LIMIT_WAIT)
-        conn.execute(statements.QUICK_COMMIT)
-        locked = conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": [mailbox_id]})
-        # Its own statement, so it sees what was committed before the lock was given.
-        found = conn.execute(statements.MESSAGE_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
-        record = locked.fetchone()
-        rows = found.fetchall()
+    with _limited_wait():
+        record = conn.execute(statements.LOCK_FOR_FLAGS, {"mailbox_id": mailbox_id}).fetchone()
     if record is None:
         raise MailboxNotFound("the mailbox was deleted")
-    return Ledger(MailboxRecord._make(record)), list(map(MessageRow._make, rows))
+    # Its own statement, so it sees what was committed before the lock was given.
+    return Ledger(MailboxRecord._make(record)), message_rows(conn, mailbox_id, uids)
 
 
 @contextmanager
@@ -162,6 +165,25 @@ def insert_numbered(conn: Connection, messages: Sequence[tuple[Ledger, int, NewM
     )
 
 
+def add_message(conn: Connection, ledger: Ledger, uid: int, message: NewMessage) -> None:
+    """Add one row under a UID that was taken before, and write the ledger."""
+    conn.execute(
+        statements.ADD_MESSAGE,
+        {
+            "mailbox_id": ledger.record.id,
+            "account_id": ledger.record.account_id,
+            "uid": uid,
+            "modseq": ledger.modseq,
+            "store_key": message.store_key,
+            "size": message.size,
+            "internal_date": message.internal_date,
+            "flags": message.flags.bits,
+            "keywords": sorted(message.flags.keywords),
+            "unseen": int(not message.flags.bits & SEEN),
+        },
+    )
+
+
 def insert_copies(
     conn: Connection, source_id: int, target: Ledger, copies: Sequence[tuple[MessageRow, str, int]]
 ) -> list[int]:
@@ -186,21 +208,26 @@ def insert_copies(
 
 def update_flags(conn: Connection, ledger: Ledger, changes: Iterable[tuple[MessageRow, Flags]]) -> None:
     """Give messages other flags."""
-    changes = list(changes)
-    if not changes:
-        return
-    for row, after in changes:
-        ledger.unseen += bool(row.flags & SEEN) - bool(after.bits & SEEN)
-    conn.execute(
-        statements.SET_FLAGS,
-        {
-            "mailbox_id": ledger.record.id,
-            "modseq": ledger.modseq,
-            "uids": [row.uid for row, _ in changes],
-            "flags": [after.bits for _, after in changes],
-            "keywords": [" ".join(sorted(after.keywords)) for _, after in changes],
-        },
-    )
+    if changes := list(changes):
+        columns = _flag_columns(ledger, changes)
+        ledger.unseen += columns["unseen"]
+        conn.execute(statements.SET_FLAGS, columns)
+
+
+def update_only_flags(conn: Connection, ledger: Ledger, changes: Sequence[tuple[MessageRow, Flags]]) -> None:
+    """The same as all that is done to the mailbox: writes the ledger."""
+    conn.execute(statements.SET_FLAGS_AND_RAISE, _flag_columns(ledger, changes))
+
+
+def _flag_columns(ledger: Ledger, changes: Sequence[tuple[MessageRow, Flags]]) -> dict[str, Any]:
+    return {
+        "mailbox_id": ledger.record.id,
+        "modseq": ledger.modseq,
+        "unseen": sum(bool(row.flags & SEEN) - bool(after.bits & SEEN) for row, after in changes),
+        "uids": [row.uid for row, _ in changes],
+        "flags": [after.bits for _, after in changes],
+        "keywords": [" ".join(sorted(after.keywords)) if after.keywords else "" for _, after in changes],
+    }
 
 
 def expunge_rows(conn: Connection, ledger: Ledger, rows: Sequence[MessageRow]) -> None:

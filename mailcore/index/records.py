@@ -176,10 +176,11 @@ class FlagResult:
 
 @dataclass(frozen=True, slots=True)
 class AppendedUid:
-    """APPENDUID (RFC 4315)."""
+    """APPENDUID (RFC 4315), and which mailbox that was."""
 
     uidvalidity: int
     uid: int
+    mailbox_id: int
 
 
 @dataclass(frozen=True, slots=True)

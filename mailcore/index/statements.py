@@ -15,6 +15,24 @@ LIST_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s ORDER BY 
 MAILBOX_BY_NAME = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s AND name = %(name)s"
 MAILBOX_BY_ID = f"{MAILBOX_COLUMNS} WHERE id = %(mailbox_id)s"
 LOCK_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE id = ANY(%(mailbox_ids)s) ORDER BY id FOR NO KEY UPDATE"
+# The same with LIMIT_WAIT and QUICK_COMMIT in the same statement, as conditions on the row: so they are in force before
+# the row is waited for.
+LOCK_WITH_LIMIT = f"""
+{MAILBOX_COLUMNS}
+WHERE id = ANY(%(mailbox_ids)s) AND set_config('lock_timeout', '5s', true) <> ''
+ORDER BY id FOR NO KEY UPDATE
+"""
+LOCK_NAMED = f"""
+{MAILBOX_COLUMNS}
+WHERE account_id = %(account_id)s AND name = %(name)s AND set_config('lock_timeout', '5s', true) <> ''
+FOR NO KEY UPDATE
+"""
+LOCK_FOR_FLAGS = f"""
+{MAILBOX_COLUMNS}
+WHERE id = %(mailbox_id)s AND set_config('lock_timeout', '5s', true) <> ''
+  AND set_config('synchronous_commit', 'off', true) <> ''
+FOR NO KEY UPDATE
+"""
 LOCK_MAILBOXES_BY_NAME = f"""
 {MAILBOX_COLUMNS}
 WHERE (account_id, name) IN (SELECT * FROM unnest(%(account_ids)s::bigint[], %(names)s::text[]))
@@ -172,6 +190,28 @@ SELECT %(target_id)s::bigint, new.uid, %(modseq)s::bigint, new.store_key, new.si
 FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[])
     AS new (source, uid, store_key, size) ON message.uid = new.source
 WHERE message.mailbox_id = %(source_id)s
+"""
+# One message of one mailbox, with all that is counted: what INSERT_MESSAGES, RAISE_MAILBOXES and ADD_USAGE do for many.
+ADD_MESSAGE = """
+WITH new AS (
+    INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords)
+    VALUES (%(mailbox_id)s, %(uid)s, %(modseq)s, %(store_key)s, %(size)s, %(internal_date)s, %(flags)s, %(keywords)s)
+), used AS (
+    INSERT INTO account_usage AS usage (account_id, bytes, messages) VALUES (%(account_id)s, %(size)s, 1)
+    ON CONFLICT (account_id) DO UPDATE SET bytes = usage.bytes + excluded.bytes, messages = usage.messages + 1
+)
+UPDATE mailbox SET uidnext = %(uid)s + 1, highestmodseq = %(modseq)s, messages = messages + 1,
+                   unseen = unseen + %(unseen)s, size = size + %(size)s
+WHERE id = %(mailbox_id)s
+"""
+# With the mailbox it is in: what SET_FLAGS and RAISE_MAILBOXES do.
+SET_FLAGS_AND_RAISE = """
+WITH changed AS (
+    UPDATE message SET flags = new.flags, keywords = string_to_array(new.keywords, ' '), modseq = %(modseq)s
+    FROM unnest(%(uids)s::bigint[], %(flags)s::smallint[], %(keywords)s::text[]) AS new (uid, flags, keywords)
+    WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
+)
+UPDATE mailbox SET highestmodseq = %(modseq)s, unseen = unseen + %(unseen)s WHERE id = %(mailbox_id)s
 """
 SET_FLAGS = """
 UPDATE message SET flags = new.flags, keywords = string_to_array(new.keywords, ' '), modseq = %(modseq)s

@@ -76,7 +76,7 @@ def list_mailboxes(conn: Connection, account: AccountRef) -> list[MailboxRecord]
 
 def get_mailbox(conn: Connection, account: AccountRef, name: str) -> MailboxRecord:
     """One mailbox. Raises MailboxNotFound."""
-    found = _find(conn, account, _lookup_name(name))
+    found = _find(conn, account, lookup_name(name))
     if found is None:
         raise MailboxNotFound(name)
     return found
@@ -99,7 +99,7 @@ def create_mailbox(
 
 def delete_mailbox(conn: Connection, storage: Storage, account: AccountRef, name: str) -> None:
     """Delete a mailbox and its messages. Raises CannotDeleteInbox, MailboxNotFound, HasChildren."""
-    if _lookup_name(name) == INBOX:
+    if lookup_name(name) == INBOX:
         raise CannotDeleteInbox(name)
     _outlive_uidvalidity(conn, get_mailbox(conn, account, name))
     with conn.transaction():
@@ -116,7 +116,7 @@ def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old:
     """Rename a mailbox and those below it; INBOX instead moves its messages to `new` and stays (RFC 3501 section
     6.3.5). Raises MailboxNotFound, MailboxExists, MailboxNameInvalid.
     """
-    old, new = _lookup_name(old), canonical_name(new.removesuffix(SEPARATOR))
+    old, new = lookup_name(old), canonical_name(new.removesuffix(SEPARATOR))
     _outlive_uidvalidity(conn, get_mailbox(conn, account, old))
     with conn.transaction():
         conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
@@ -152,7 +152,7 @@ def set_subscribed(conn: Connection, account: AccountRef, name: str, subscribed:
         name = canonical_name(name.removesuffix(SEPARATOR))
         conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": [name]})
     else:
-        conn.execute(statements.UNSUBSCRIBE, {"account_id": account.id, "name": _lookup_name(name)})
+        conn.execute(statements.UNSUBSCRIBE, {"account_id": account.id, "name": lookup_name(name)})
 
 
 def ensure_inboxes(conn: Connection, account_ids: Sequence[int]) -> None:
@@ -172,7 +172,7 @@ def _find(conn: Connection, account: AccountRef, name: str) -> MailboxRecord | N
     return MailboxRecord._make(row) if row else None
 
 
-def _lookup_name(name: str) -> str:
+def lookup_name(name: str) -> str:
     """As canonical_name, but a name that cannot exist is just not found. PostgreSQL has no NUL in text."""
     levels = name.replace("\0", "\ufffd").encode("utf-8", "replace").decode().split(SEPARATOR)
     if levels[0].upper() == INBOX:

@@ -8,7 +8,7 @@ the index, and the next open reconciles them. The caller publishes mailbox_chang
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +23,18 @@ from mailcore.index import statements
 from mailcore.index.index import (
     Ledger,
     NewMessage,
+    add_message,
     deleted_rows,
     expunge_rows,
     flag_rows,
     insert_copies,
     insert_messages,
     lock_for_flags,
+    lock_mailbox_named,
     lock_mailboxes,
     message_rows,
     update_flags,
+    update_only_flags,
     write_ledgers,
 )
 from mailcore.index.records import (
@@ -50,11 +53,12 @@ from mailcore.index.records import (
     OpenMailbox,
 )
 from mailcore.mailbox import cache, quota
-from mailcore.mailbox.account import get_mailbox
+from mailcore.mailbox.account import get_mailbox, lookup_name
 from mailcore.mailbox.reconcile import Plan, compare
 from mailcore.message.flags import NO_FLAGS
 from mailcore.message.wire import wire_size
-from mailcore.store.base import Content, MessageStore, Placed, StoredMessage
+from mailcore.store.base import Content, Kept, MessageStore, Placed, StoredMessage
+from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
@@ -158,19 +162,19 @@ def append(
     content: Content,
     flags: Flags,
     internal_date: datetime | None,
+    journal: Journal | None = None,
 ) -> AppendedUid:
-    """APPEND: durable when it returns. Raises MailboxNotFound, OverQuota."""
+    """APPEND: durable when it returns, by the journal if there is one. Raises MailboxNotFound, OverQuota."""
     at = internal_date or datetime.now(UTC)
-    mailbox = get_mailbox(conn, account, name)
     quota.check(conn, account, _size_hint(content))
-    with conn.transaction():
-        [ledger] = lock_mailboxes(conn, [mailbox.id])
-        store = storage.store(account)
-        placed = store.append(ledger.record.name, content, flags, at)
-        with _taken_back(store, ledger.record.name, [placed], flags), conn.pipeline():
-            [uid] = insert_messages(conn, [(ledger, NewMessage(placed.key, placed.size, at, flags))])
-            write_ledgers(conn, [ledger])
-    return AppendedUid(ledger.record.uidvalidity, uid)
+    with _undone(conn) as undo, conn.transaction():
+        ledger = lock_mailbox_named(conn, account.id, lookup_name(name))
+        store, mailbox, uid = storage.store(account), ledger.record, ledger.take_uid()
+        kept = Kept(journal, mailbox.id, uid) if journal is not None else None
+        placed = store.append(mailbox.name, content, flags, at, kept)
+        undo.append(lambda: store.remove(mailbox.name, [(placed.key, flags)]))
+        add_message(conn, ledger, uid, NewMessage(placed.key, placed.size, at, flags))
+    return AppendedUid(mailbox.uidvalidity, uid, mailbox.id)
 
 
 def set_flags(
@@ -193,9 +197,7 @@ def set_flags(
         if changed:
             mirror = [(row.store_key, before, after) for row, before, after in changed]
             storage.store(account).set_flags(ledger.record.name, mirror)
-            with conn.pipeline():
-                update_flags(conn, ledger, [(row, after) for row, _, after in changed])
-                write_ledgers(conn, [ledger])
+            update_only_flags(conn, ledger, [(row, after) for row, _, after in changed])
     shown = [
         FlagRow(
             row.uid,
@@ -244,15 +246,15 @@ def copy(
 ) -> CopiedUids:
     """COPY to a mailbox of the same account: all or nothing. Raises MailboxNotFound, OverQuota."""
     target_id = get_mailbox(conn, account, target_name).id
-    with conn.transaction():
+    with _undone(conn) as undo, conn.transaction():
         source, target = _lock_two(conn, mailbox.id, target_id)
-        store = storage.store(account)
+        store, name = storage.store(account), target.record.name
         found = message_rows(conn, mailbox.id, uids)
         quota.check(conn, account, sum(row.size for row in found))
-        placed = store.copy(source.record.name, _stored_at(found), target.record.name)
-        with _taken_back(store, target.record.name, placed):
-            copied = _insert_placed(conn, source, target, found, placed)
-            write_ledgers(conn, [target])
+        placed = store.copy(source.record.name, _stored_at(found), name)
+        undo.append(lambda: store.remove(name, [(each.key, NO_FLAGS) for each in placed if each]))
+        copied = _insert_placed(conn, source, target, found, placed)
+        write_ledgers(conn, [target])
     return copied
 
 
@@ -329,16 +331,17 @@ def _insert_placed(
 
 
 @contextmanager
-def _taken_back(
-    store: MessageStore, mailbox: str, placed: Sequence[Placed | None], flags: Flags = NO_FLAGS
-) -> Iterator[None]:
-    """If the rows cannot be written, the messages go again: the client will repeat the command. Not if COMMIT fails:
-    then nobody knows, and the next open sees what the truth is.
+def _undone(conn: Connection) -> Iterator[list[Callable[[], None]]]:
+    """If the rows cannot be written, what the body has put on the list is called: the client will repeat the command.
+    Not if the connection broke: then nobody knows, and the next open sees what the truth is.
     """
+    undo: list[Callable[[], None]] = []
     try:
-        yield
+        yield undo
     except BaseException:
-        store.remove(mailbox, [(message.key, flags) for message in placed if message])
+        if not conn.broken:
+            for each in undo:
+                each()
         raise
 
 

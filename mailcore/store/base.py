@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol, Self
 
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import ToWire, to_wire
+from mailcore.store.journal import Journal
 
 BLOCK = 65536
 # Larger steps pay when lines are only counted on the way to an offset.
@@ -130,6 +131,17 @@ class Scan:
     state: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A journal that may keep a new message until it is durable where it lies, and the row that the message gets: who
+    makes good a power cut asks whether it was committed.
+    """
+
+    journal: Journal
+    mailbox_id: int
+    uid: int
+
+
 # A message as the index knows it: key, flags, internal date.
 StoredAt = tuple[StoreKey, Flags, datetime]
 
@@ -158,9 +170,14 @@ class MessageStore(Protocol):
         """Give one mailbox (not those below it) another name."""
 
     def append(
-        self, mailbox: str, content: Content, flags: Flags = NO_FLAGS, internal_date: datetime | None = None
+        self,
+        mailbox: str,
+        content: Content,
+        flags: Flags = NO_FLAGS,
+        internal_date: datetime | None = None,
+        kept: Kept | None = None,
     ) -> Placed:
-        """Add a message; it is durable when this returns."""
+        """Add a message; it is durable when this returns: where it lies, or in the journal that `kept` names."""
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         """Open a message for reading; `flags` as the index knows them save a search. Raises MessageGone."""

@@ -24,6 +24,7 @@ from mailcore.mailbox import quota
 from mailcore.mailbox.account import get_mailbox
 from mailcore.message.wire import ToDisk
 from mailcore.store.base import Content
+from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[R
         if rejected is not None:
             yield Completion(rejected.status, rejected.code, rejected.text)
             return
-        mailbox_id, appended = await context.offload(_append, session.storage, session.owner, command, message)
+        appended = await context.offload(_append, session.storage, session.owner, command, message, context.journal)
     except MailboxNotFound:
         yield TRY_CREATE
         return
     finally:
         message.discard()
-    session.announce([mailbox_id])
-    if session.view is not None and session.view.record.id == mailbox_id:
+    session.announce([appended.mailbox_id])
+    if session.view is not None and session.view.record.id == appended.mailbox_id:
         session.look_now()
     yield Completion(code=b"APPENDUID " + response.uid_sets(appended.uidvalidity, [appended.uid]))
 
@@ -93,12 +94,15 @@ async def _receive(session: ImapSession, message: Incoming) -> Rejected | None:
 
 
 def _append(
-    conn: Connection, storage: Storage, account: AccountRef, command: Append, message: Incoming
-) -> tuple[int, AppendedUid]:
-    mailbox_id = get_mailbox(conn, account, command.mailbox).id
-    return mailbox_id, mailboxes.append(
-        conn, storage, account, command.mailbox, message.content(), command.flags, command.internal_date
-    )
+    conn: Connection,
+    storage: Storage,
+    account: AccountRef,
+    command: Append,
+    message: Incoming,
+    journal: Journal | None,
+) -> AppendedUid:
+    content, flags, at = message.content(), command.flags, command.internal_date
+    return mailboxes.append(conn, storage, account, command.mailbox, content, flags, at, journal)
 
 
 class Incoming:

@@ -20,7 +20,7 @@ from mailcore.ids import new_queue_id
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import ToWire, to_wire
 from mailcore.store import files, layout
-from mailcore.store.base import BLOCK, Content, Found, Placed, Scan, StoredAt, StoredMessage, StoreKey
+from mailcore.store.base import BLOCK, Content, Found, Kept, Placed, Scan, StoredAt, StoredMessage, StoreKey
 from mailcore.store.mbox import format
 from mailcore.store.mbox.lock import DEFAULT_TIMEOUT_S, locked_for_reading, locked_for_writing
 from mailcore.store.mbox.parse import Entry, extract, parse, text_of, whole_lines
@@ -130,7 +130,12 @@ class MboxStore:
             self._remove_empty_folders(source.parent)
 
     def append(
-        self, mailbox: str, content: Content, flags: Flags = NO_FLAGS, internal_date: datetime | None = None
+        self,
+        mailbox: str,
+        content: Content,
+        flags: Flags = NO_FLAGS,
+        internal_date: datetime | None = None,
+        kept: Kept | None = None,
     ) -> Placed:
         message = _New(lambda: _pieces(content), flags, internal_date or datetime.now(UTC))
         with files.disk_errors():

@@ -1,0 +1,100 @@
+"""APPEND is durable by the journal: after a power cut the message is there once, whole, with the flags it has now."""
+
+from pathlib import Path
+
+import pytest
+
+from mailcore.delivery.recovery import journals, recover
+from mailcore.errors import MailboxInUse, MailboxNotFound
+from mailcore.index.records import SEEN, FlagChange, FlagMode, Flags
+from mailcore.mailbox import mailbox as mailboxes
+from mailcore.message.wire import to_wire
+from mailcore.store.journal import LARGEST_CONTENT, Journal
+from tests.contract.mailbox_support import a_message, an_owner, connect
+
+
+class Crash:
+    """A process that dies without closing its journal: the lock goes with it, the segments stay."""
+
+    def __init__(self, owner, home: Path) -> None:
+        self.owner, self.home = owner, home
+        self.journal = Journal(journals(home), home, keep_s=3600.0)
+
+    def append(self, content: bytes, *names: str, mailbox: str = "INBOX") -> mailboxes.AppendedUid:
+        owner, flags = self.owner, Flags.parse(names)
+        return mailboxes.append(owner.conn, owner.storage, owner.account, mailbox, content, flags, None, self.journal)
+
+    def dies(self) -> None:
+        self.journal._lock.release()
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.home.joinpath("mail").rglob("*") if path.parent.name in ("new", "cur"))
+
+
+@pytest.fixture
+def crash(database_url, mail_home):
+    with an_owner(database_url, mail_home) as owner:
+        yield Crash(owner, mail_home)
+        owner.assert_counters()
+
+
+def test_lost_and_spoiled_files_come_back(crash):
+    crash.append(a_message("plain"))
+    crash.append(a_message("flagged"), "\\Seen", "\\Flagged", "work")
+    crash.dies()
+    for path in crash.files():
+        path.write_bytes(b"") if path.parent.name == "cur" else path.unlink()
+
+    assert recover(crash.owner.conn, crash.home) == 2
+
+    assert crash.owner.open().uids == [1, 2]
+    assert [crash.owner.read(uid) for uid in (1, 2)] == [to_wire(a_message(what)) for what in ("plain", "flagged")]
+    assert crash.owner.flags() == {1: [], 2: ["\\Flagged", "\\Seen", "work"]}
+
+
+def test_other_flags_do_not_make_a_second_message(crash):
+    crash.append(a_message("flagged"), "\\Flagged")
+    owner, change = crash.owner, FlagChange(FlagMode.ADD, Flags(SEEN, frozenset()))
+    mailboxes.set_flags(owner.conn, owner.storage, owner.account, owner.record(), [1], change)
+    crash.dies()
+
+    assert recover(owner.conn, crash.home) == 0
+
+    assert owner.open().uids == [1]
+    assert owner.flags() == {1: ["\\Flagged", "\\Seen"]}
+
+
+def test_a_large_message_is_flushed_where_it_lies(crash):
+    crash.append(a_message("large", "word\n" * LARGEST_CONTENT))
+    crash.dies()
+
+    assert not any((crash.journal.folder / name).stat().st_size for name in ("a", "b"))
+    assert recover(crash.owner.conn, crash.home) == 0
+    assert crash.owner.open().uids == [1]
+
+
+def test_rows_that_cannot_be_written_leave_no_file(crash, monkeypatch):
+    def refused(*arguments):
+        raise RuntimeError("no row")
+
+    monkeypatch.setattr(mailboxes, "add_message", refused)
+
+    with pytest.raises(RuntimeError):
+        crash.append(a_message("x"))
+
+    assert crash.files() == []
+    assert crash.owner.open().uids == []
+
+
+def test_an_append_waits_for_a_mailbox_that_is_being_converted_but_not_for_ever(crash, database_url, monkeypatch):
+    named = mailboxes.lock_mailbox_named.__globals__["statements"]
+    monkeypatch.setattr(named, "LOCK_NAMED", named.LOCK_NAMED.replace("'5s'", "'50ms'"))
+    with connect(database_url) as other, other.transaction():
+        other.execute("SELECT FROM mailbox WHERE id = %s FOR UPDATE", [crash.owner.record().id])
+
+        with pytest.raises(MailboxInUse):
+            crash.append(a_message("x"))
+
+    assert crash.files() == []
+    with pytest.raises(MailboxNotFound):
+        crash.append(a_message("x"), mailbox="Nowhere")
