@@ -34,12 +34,17 @@ def _renew() -> None:
 os.register_at_fork(after_in_child=_renew)
 
 
+# Two digits at a time: ids are made for every connection and message.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+
+
 def _encode(number: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        number, digit = divmod(number, _BASE)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+    """The last `width` digits of a number, an even count."""
+    pairs = []
+    for _ in range(width // 2):
+        number, pair = divmod(number, _BASE * _BASE)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))
 
 
 def new_queue_id() -> str:

@@ -8,7 +8,7 @@ passes some twenty lists; this was a third of its time in Python.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,8 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     int: int.__repr__,
     str: _quoted,
     float: float.__repr__,
-    date: lambda value: _quoted(value.isoformat()),
+    datetime: lambda value: f'"{value.isoformat()}"',
+    date: lambda value: f'"{value.isoformat()}"',
     bytes: lambda value: f'"\\\\x{value.hex()}"',
     UUID: str,
     type(None): lambda _: "NULL",

@@ -6,6 +6,7 @@ comments and missing or wrong weekdays are understood (RFC 5322 section 4.3).
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -76,6 +77,12 @@ def _zone(zone: bytes | None) -> timezone:
 
 def format_date(moment: datetime) -> str:
     """A date-time of RFC 5322 section 3.3, in the zone of `moment`: "Thu, 20 Nov 2025 09:08:07 +0000"."""
+    return _format_second(moment.replace(microsecond=0), moment.utcoffset())
+
+
+@lru_cache(maxsize=64)
+def _format_second(moment: datetime, _offset: timedelta | None) -> str:
+    """Many messages arrive within a second. The offset belongs to the key: equal moments of two zones are equal."""
     return (
         f"{DAYS[moment.weekday()]}, {moment.day} {MONTHS[moment.month - 1]} {moment.year:04d} "
         f"{moment:%H:%M:%S} {moment:%z}"
