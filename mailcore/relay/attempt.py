@@ -51,9 +51,16 @@ class HopSender:
         self._credentials = credentials
         self._connection: Connection | None = None
 
-    def send(self, mail: OutgoingMail, content: Content, while_waiting: Callable[[], None] = _nothing) -> Attempt:
+    def send(
+        self,
+        mail: OutgoingMail,
+        content: Content,
+        while_waiting: Callable[[], None] = _nothing,
+        following: Callable[[], OutgoingMail | None] = _nothing,
+    ) -> Attempt:
         """Try `mail` once. `while_waiting` is called where there is time: before connecting, or while the server
-        thinks about the envelope. What it or `content` raise comes out."""
+        thinks. `following` may name the mail that is sent next: its envelope goes along with this content. What these
+        or `content` raise comes out."""
         if self.unreachable is not None:
             return self._all(mail, "none", self.unreachable)
         if self._connection is not None and not self._connection.usable:
@@ -64,11 +71,16 @@ class HopSender:
         except RelayError as error:
             self.unreachable = error.reply
             return self._all(mail, "none", error.reply)
-        transaction = connection.send(mail, content, while_waiting)
+        transaction = connection.send(mail, content, while_waiting, following)
         if not (connection.usable or is_fresh or transaction.begun):
             # The server had enough of this connection before it heard of this message: a new one, once.
-            return self.send(mail, content, while_waiting)
+            return self.send(mail, content, while_waiting, following)
         return _attempt(connection, transaction)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether another message can go over the connection there is."""
+        return self._connection is not None and self._connection.usable
 
     def close(self) -> None:
         """End the session, if there is one."""

@@ -6,12 +6,15 @@ reply where there is one. mailcore.relay.connection performs the steps on a sock
 Promises: nothing that arrived before the TLS handshake is believed after it (the caller drops it, the capabilities are
 asked for anew); no password leaves without TLS unless TLS was switched off by name; the end of data is sent only when
 a recipient was accepted, or when the server insists on data although none was (RFC 2920 section 3.1).
+
+Where PIPELINING is offered, the envelope of the next message goes out behind the end of data of the one before (RFC
+2920 section 3.1 allows content as the first "command" of a group): one round trip for each message.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from mailcore.address import Address
@@ -31,7 +34,7 @@ END_OF_DATA_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send these command lines."""
+    """Send these command lines; they need not leave before the next Receive or Sent."""
 
     data: bytes
 
@@ -56,7 +59,7 @@ class SendContent:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Commands are on their way and the server thinks: time to do something else."""
+    """What was sent must be on its way now; the server thinks: time to do something else."""
 
 
 Step = Send | Receive | StartTls | SendContent | Sent
@@ -83,6 +86,10 @@ class OutgoingMail:
     needs_smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+
+
+def _nobody() -> None:
+    return None
 
 
 class Client:
@@ -204,16 +211,29 @@ class Transaction:
         self._client = client
         self._can = client.capabilities
         self._to_send: list[Recipient] = []
+        self._reset = b""
+        self._following: Following = _nobody
 
-    def steps(self) -> Dialogue:
-        """MAIL, RCPT, DATA, the content; as few round trips as the server allows."""
-        self._refuse_what_cannot_be_sent()
-        if not self._to_send:
-            return
+    def steps(self, following: Following = _nobody) -> Dialogue:
+        """MAIL, RCPT, DATA, the content; as few round trips as the server allows.
+
+        `following` is asked for the next transaction when the content is on its way. Whoever names one has to go on
+        with it, or to hang up: the server has its envelope then.
+        """
+        self._following = following
         if self._can.pipelining:
             yield from self._pipelined()
-        else:
+            return
+        self._refuse_what_cannot_be_sent()
+        if self._to_send:
             yield from self._one_by_one()
+
+    def ask(self) -> Dialogue:
+        """Send the whole envelope. Nothing is sent, and nothing will be, when no recipient can be."""
+        self._refuse_what_cannot_be_sent()
+        if self._to_send:
+            self._reset = self._client.take_reset()
+            yield Send(b"".join([self._reset, self._mail_from(), *map(self._rcpt_to, self._to_send), b"DATA\r\n"]))
 
     def broken(self, reply: Reply) -> None:
         """The dialogue broke off: whoever has no final answer gets this one."""
@@ -235,12 +255,13 @@ class Transaction:
         self._to_send = [recipient for recipient in self._to_send if recipient not in self.replies]
 
     def _pipelined(self) -> Dialogue:
-        reset = self._client.take_reset()
-        commands = [reset, self._mail_from(), *map(self._rcpt_to, self._to_send), b"DATA\r\n"]
+        if not self._to_send:
+            yield from self.ask()
+            yield Sent()
+        if not self._to_send:
+            return
         self._client.finished(cleanly=False)
-        yield Send(b"".join(commands))
-        yield Sent()
-        if reset:
+        if self._reset:
             yield from self._receive(COMMAND_S, "RSET")
         accepted: list[Recipient] = []
         mail_reply = yield from self._receive(COMMAND_S, "MAIL FROM")
@@ -279,14 +300,22 @@ class Transaction:
         if reply.code != 354:
             self._answer(accepted, failure(reply))
             return
+        # Whatever the server answers to the end of data, it has forgotten the envelope then.
+        self._client.finished(cleanly=True)
         if not accepted:
             yield Send(b".\r\n")
             yield from self._receive(END_OF_DATA_S, "the end of data")
         else:
             yield SendContent()
+            yield from self._look_ahead()
             reply = yield from self._receive(END_OF_DATA_S, "the end of data")
             self._answer(accepted, reply if reply.code // 100 == 2 else failure(reply))
-        self._client.finished(cleanly=True)
+
+    def _look_ahead(self) -> Dialogue:
+        following = self._following() if self._can.pipelining else None
+        if following is not None:
+            yield from following.ask()
+        yield Sent()
 
     def _command(self, line: bytes, after: str) -> Answer:
         yield Send(line)
@@ -346,6 +375,9 @@ class Transaction:
     def _is_ascii_mail(self) -> bool:
         addresses = [self.mail.sender, *(recipient.address for recipient in self._to_send)]
         return all(address is None or str(address).isascii() for address in addresses)
+
+
+Following = Callable[[], Transaction | None]
 
 
 def temporary(reply: Reply) -> Reply:

@@ -8,6 +8,7 @@ reply line is a BadReply, after which the dialogue cannot go on.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mailcore.errors import MailError
 from mailcore.reply import Reply
@@ -46,6 +47,8 @@ class ReplyParser:
     def next_reply(self) -> Reply | None:
         """The next complete reply, or None if more data is needed. Raises BadReply."""
         while (line := self._next_line()) is not None:
+            if not self._lines and (reply := _single_line(line)) is not None:
+                return reply
             if self._take(line):
                 reply = make_reply(self._code, self._lines)
                 self._lines = []
@@ -75,6 +78,15 @@ class ReplyParser:
         self._code = code
         self._lines.append(_readable(match[3] or b""))
         return match[2] != b"-"
+
+
+@lru_cache(maxsize=1024)
+def _single_line(line: bytes) -> Reply | None:
+    """A reply of one line. Servers repeat themselves: most replies have been read before."""
+    match = _LINE.fullmatch(line)
+    if match is None or match[2] == b"-":
+        return None
+    return make_reply(int(match[1]), [_readable(match[3] or b"")])
 
 
 def make_reply(code: int, lines: list[str]) -> Reply:

