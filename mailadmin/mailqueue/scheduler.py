@@ -8,6 +8,7 @@ could not be handed over is given back; one that nobody took up, or whose worker
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -28,11 +29,13 @@ from mailcore.events.publish import QUEUE_CHANNEL
 from mailcore.log import get_logger
 from mailcore.queue import leases, operations
 from mailcore.queue.records import ClaimedLease, OpenLease
-from mailcore.relay.hops import HopKeys
+from mailcore.relay.hops import LOCAL_KEY, HopKeys
 
 LOOK_EVERY_S = 1.0
-# Between two looks, so that what arrives together leaves together.
+# At least between two looks. What becomes due alone is handed out at once.
 PACE_S = 0.03
+# What is due for a destination that is being served is left to the worker there for this long.
+PATIENCE_S = 0.1
 RETRY_S = 1.0
 SWEEP_EVERY_S = 3600.0
 RECLAIM_EVERY_S = 1.0
@@ -150,11 +153,15 @@ class Scheduler:
         # Leases handed over and not known to be taken up yet, with the end they had then.
         self._handed_over: dict[UUID, datetime] = {}
         self._suspected: set[UUID] = set()
+        # When a next hop was last seen to have a lease.
+        self._last_held: dict[str, float] = {}
+        self._is_all_claimed = True
         self._in_charge: psycopg.Connection[Any] | None = None
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Until told to stop. Survives the database, Redis and the broker being away."""
         while not stop():
+            began = time.monotonic()
             try:
                 self.tick()
             except psycopg.Error as error:
@@ -162,8 +169,8 @@ class Scheduler:
                 self._database.close()
                 time.sleep(RETRY_S)
                 continue
-            self._wakeups.wait(LOOK_EVERY_S)
-            time.sleep(PACE_S)
+            self._wakeups.wait(LOOK_EVERY_S if self._is_all_claimed else PATIENCE_S)
+            time.sleep(max(began + (PACE_S if self._is_all_claimed else PATIENCE_S) - time.monotonic(), 0.0))
         self._close()
 
     def tick(self) -> int:
@@ -178,6 +185,8 @@ class Scheduler:
             return 0
         if self._hop_keys.snapshot is not snapshot:
             self._hop_keys = HopKeys(snapshot)
+        if self._is_time("forget", SWEEP_EVERY_S):
+            self._last_held.clear()
         if self._is_time("reclaim", RECLAIM_EVERY_S) and (count := leases.reclaim_ended(conn, self._clock.now())):
             log.info("leases_ended", recipients=count)
         if self._is_time("sweep", SWEEP_EVERY_S):
@@ -189,6 +198,8 @@ class Scheduler:
 
     def _claim(self, conn: psycopg.Connection[Any], snapshot: Snapshot) -> list[ClaimedLease]:
         held = Counter(self._hop_keys(lease.address, lease.sender) for lease in self._open_leases(conn))
+        self._last_held.update(dict.fromkeys(held, time.monotonic()))
+        now = self._clock.now()
         unreachable: dict[str, bool] = {}
 
         def is_unreachable(key: str) -> bool:
@@ -203,7 +214,24 @@ class Scheduler:
         def size(key: str) -> int:
             return UNREACHABLE_BATCH if is_unreachable(key) else leases.BATCH_SIZE
 
-        return leases.claim_due(conn, self._clock.now(), self._hop_keys, room, batch_size=size)
+        def is_served(key: str, due_since: datetime) -> bool:
+            # The worker at this destination comes back for more by itself, and sooner than another would be there.
+            is_busy = time.monotonic() - self._last_held.get(key, -math.inf) < PATIENCE_S
+            return is_busy and key != LOCAL_KEY and (now - due_since).total_seconds() < PATIENCE_S
+
+        claim = leases.claim_due(
+            conn,
+            now,
+            self._hop_keys,
+            room,
+            batch_size=size,
+            may_wait=is_served,
+            with_sender=bool(snapshot.sender_rules),
+            # To look past a hundred thousand that have to wait is not cheap.
+            is_thorough=self._is_time("thorough", LOOK_EVERY_S),
+        )
+        self._is_all_claimed = claim.is_all
+        return list(claim.leases)
 
     def _open_leases(self, conn: psycopg.Connection[Any]) -> list[OpenLease]:
         """Leases in force. Those whose task the broker has lost are given back without waiting for their end."""

@@ -14,6 +14,7 @@ import psycopg
 import redis
 from django.conf import settings
 
+from mailadmin.celery import QUEUE
 from mailadmin.mailqueue import watchdog
 from mailcore.clock import SystemClock
 from mailcore.config import statements as config_statements
@@ -95,6 +96,12 @@ class RedisHints:
 
     def queue_changed(self) -> None:
         publish.queue_wakeup(self._redis)
+
+    def others_wait(self) -> bool:
+        try:
+            return bool(self._redis.llen(QUEUE))
+        except (redis.RedisError, OSError):
+            return False
 
     def hop_answered(self, hop_key: str, refusal: Reply | None) -> None:
         with contextlib.suppress(redis.RedisError, OSError):

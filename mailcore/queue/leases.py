@@ -13,13 +13,16 @@ Attempts that are begun and come to no end are bounded (mailcore.queue.states): 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import namedtuple_row
 
 from mailcore.address import Address
 from mailcore.envelope import Envelope, Recipient
@@ -35,6 +38,7 @@ LEASE_S = 45.0  # from each renewal; a dead worker's recipients wait at most thi
 BATCH_SIZE = 100
 _ROWS = 1000
 _ROUNDS = 4
+_NO_WISHES: frozenset[str] = frozenset()
 PARKED = (
     f"451 4.3.0 parked: {MOST_UNFINISHED} attempts at this message ended with an error of this mail server;"
     " see its log. It is tried again when it is released."
@@ -50,6 +54,14 @@ class Begun:
     was_begun_before: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was leased. `is_all`: nothing that was found due had to be left."""
+
+    leases: Sequence[ClaimedLease]
+    is_all: bool
+
+
 class LeaseLost(Exception):
     """The lease ended while the work went on; somebody else may have the recipients now."""
 
@@ -61,69 +73,96 @@ def claim_due(
     room: Callable[[str], int],
     *,
     batch_size: Callable[[str], int] = lambda _: BATCH_SIZE,
+    may_wait: Callable[[str, datetime], bool] = lambda *_: False,
     max_leases: int = 100,
-) -> list[ClaimedLease]:
+    with_sender: bool = True,
+    is_thorough: bool = True,
+) -> Claim:
     """Lease what is due: at most `room(key)` leases per next hop, at most `batch_size(key)` recipients in each.
 
-    A destination without room does not hide the others: the search goes on without it.
+    A destination without room does not hide the others: a thorough search goes on without it, past all that waits
+    there. Less than a full batch is left where it is if `may_wait(key, due since)`: somebody is expected to come for
+    it.
     """
+    search = _Search(hop_key, room, batch_size, may_wait, max_leases)
     claimed: list[ClaimedLease] = []
-    left: dict[str, int] = {}
-    full: set[str] = set()
-    for _ in range(_ROUNDS):
-        with conn.transaction():
-            rows = conn.execute(
-                statements.SELECT_DUE, {"now": now, "full": sorted(full), "row_limit": _ROWS}
-            ).fetchall()
-            groups, skipped = _group(rows, hop_key, room, left, batch_size, max_leases - len(claimed))
-            claimed += _take(conn, groups, now)
-        full |= skipped
+    meant = {"now": now, "with_sender": with_sender, "row_limit": _ROWS}
+    for _ in range(_ROUNDS if is_thorough else 1):
+        rows = conn.execute(statements.SELECT_DUE, {**meant, "full": sorted(search.full)}).fetchall()
+        claimed += _take(conn, search.group(rows), now)
         if len(rows) < _ROWS or len(claimed) >= max_leases:
             break
-    return claimed
+    return Claim(claimed, is_all=not search.full)
 
 
-def _group(
-    rows: Sequence[tuple[Any, ...]],
-    hop_key: HopKey,
-    room: Callable[[str], int],
-    left: dict[str, int],
-    batch_size: Callable[[str], int],
-    max_leases: int,
-) -> tuple[list[tuple[str, list[int]]], set[str]]:
-    """Rows -> (key, row ids) per lease, and the destinations that found no room. A suspect message stays alone."""
-    groups: list[tuple[str, list[int]]] = []
-    current: dict[tuple[str, int], list[int]] = {}
-    skipped: set[str] = set()
-    for row_id, address, destination, sender, suspect in rows:
-        key = hop_key(address, sender)
-        batch = current.get((key, suspect))
-        if batch is None or len(batch) >= batch_size(key):
-            if key not in left:
-                left[key] = room(key)
-            if left[key] <= 0 or len(groups) >= max_leases:
-                skipped.add(destination)
-                continue
-            left[key] -= 1
-            batch = current[key, suspect] = []
-            groups.append((key, batch))
-        batch.append(row_id)
-    return groups, skipped
+@dataclass(slots=True)
+class _Search:
+    """What is found due, divided into leases. `full`: the destinations of which something had to be left."""
+
+    hop_key: HopKey
+    room: Callable[[str], int]
+    batch_size: Callable[[str], int]
+    may_wait: Callable[[str, datetime], bool]
+    leases_left: int
+    left: dict[str, int] = field(default_factory=dict)
+    full: set[str] = field(default_factory=set)
+
+    def group(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, list[int]]]:
+        """Key and row ids of each lease. A suspect message stays alone."""
+        groups: list[_Group] = []
+        current: dict[tuple[str, int], _Group] = {}
+        for row_id, address, destination, sender, suspect, due_at in rows:
+            key = self.hop_key(address, sender)
+            group = current.get((key, suspect))
+            if group is None or len(group.ids) >= self.batch_size(key):
+                group = current[key, suspect] = _Group(key, due_at, bool(suspect))
+                groups.append(group)
+            group.ids.append(row_id)
+            group.destinations.add(destination)
+        return [(group.key, group.ids) for group in groups if self._may_have(group)]
+
+    def _may_have(self, group: _Group) -> bool:
+        if group.key not in self.left:
+            self.left[group.key] = self.room(group.key)
+        is_small = not group.is_suspect and len(group.ids) < self.batch_size(group.key)
+        if (
+            self.left[group.key] <= 0
+            or self.leases_left <= 0
+            or (is_small and self.may_wait(group.key, group.due_since))
+        ):
+            self.full |= group.destinations
+            return False
+        self.left[group.key] -= 1
+        self.leases_left -= 1
+        return True
+
+
+@dataclass(slots=True)
+class _Group:
+    key: str
+    due_since: datetime
+    is_suspect: bool
+    ids: list[int] = field(default_factory=list)
+    destinations: set[str] = field(default_factory=set)
 
 
 def _take(conn: Connection, groups: Sequence[tuple[str, list[int]]], now: datetime) -> list[ClaimedLease]:
+    if not groups:
+        return []
     until = now + timedelta(seconds=HANDOVER_S)
-    claimed = [ClaimedLease(uuid.uuid4(), key, len(ids), until) for key, ids in groups]
-    if claimed:
-        conn.execute(
-            statements.TAKE_LEASE,
-            {
-                "ids": [row_id for _, ids in groups for row_id in ids],
-                "leases": [lease.lease for lease, (_, ids) in zip(claimed, groups, strict=True) for _ in ids],
-                "until": until,
-            },
-        )
-    return claimed
+    tokens = [uuid.uuid4() for _ in groups]
+    meant = {
+        "ids": [row_id for _, ids in groups for row_id in ids],
+        "leases": [token for token, (_, ids) in zip(tokens, groups, strict=True) for _ in ids],
+        "until": until,
+        "now": now,
+    }
+    taken = Counter(row[0] for row in conn.execute(statements.TAKE_LEASE, meant))
+    return [
+        ClaimedLease(token, key, taken[token], until)
+        for token, (key, _) in zip(tokens, groups, strict=True)
+        if taken[token]
+    ]
 
 
 def open_leases(conn: Connection) -> list[OpenLease]:
@@ -139,6 +178,11 @@ def reclaim_ended(conn: Connection, now: datetime) -> int:
 def give_back(conn: Connection, lease: uuid.UUID, *, begun: bool = False) -> int:
     """End a lease early: what is left of it is due again. `begun`: the caller began it, and nothing went wrong."""
     return conn.execute(statements.RETURN_LEASE, {"lease": lease, "begun": int(begun)}).rowcount
+
+
+def give_back_some(conn: Connection, lease: uuid.UUID, ids: Sequence[int]) -> None:
+    """Take recipients out of a lease that was topped up with them; they are due for others."""
+    conn.execute(statements.RETURN_SOME, {"lease": lease, "ids": list(ids)})
 
 
 def begin(conn: Connection, lease: uuid.UUID, now: datetime) -> Begun:
@@ -183,49 +227,58 @@ def _lock_key(lease: uuid.UUID) -> int:
 
 def load(conn: Connection, lease: uuid.UUID, now: datetime) -> list[LeasedMessage]:
     """The messages of a lease; empty when it is not valid (any more)."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statements.SELECT_LEASED, {"lease": lease, "now": now}).fetchall()
-    messages: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        messages.setdefault(row["message_id"], []).append(row)
-    return [_message(group) for group in messages.values()]
+    return _messages(conn, statements.SELECT_LEASED, {"lease": lease, "now": now})
 
 
-def _message(rows: list[dict[str, Any]]) -> LeasedMessage:
+def top_up(conn: Connection, lease: uuid.UUID, destinations: Sequence[str], now: datetime) -> list[LeasedMessage]:
+    """Take what else is due for these destinations into a lease that the caller holds and has begun."""
+    until = now + timedelta(seconds=LEASE_S)
+    meant = {"lease": lease, "destinations": list(destinations), "now": now, "until": until, "row_limit": BATCH_SIZE}
+    return _messages(conn, statements.TOP_UP, meant)
+
+
+def _messages(conn: Connection, statement: str, meant: dict[str, Any]) -> list[LeasedMessage]:
+    with conn.cursor(row_factory=namedtuple_row) as cursor:
+        rows = cursor.execute(statement, meant).fetchall()
+    # In the order of their messages.
+    return [_message(list(group)) for _, group in groupby(rows, key=itemgetter(1))]
+
+
+def _message(rows: list[Any]) -> LeasedMessage:
     first = rows[0]
     recipients = tuple(_recipient(row) for row in rows)
     return LeasedMessage(
-        id=first["message_id"],
-        queue_id=first["queue_id"],
+        id=first.message_id,
+        queue_id=first.queue_id,
         envelope=Envelope(
-            sender=Address.parse(first["sender"]) if first["sender"] else None,
+            sender=Address.parse(first.sender) if first.sender else None,
             recipients=tuple(leased.recipient for leased in recipients),
-            ret=first["ret"],
-            envid=first["envid"],
-            smtputf8=first["smtputf8"],
-            body_8bit=first["body_8bit"],
+            ret=first.ret,
+            envid=first.envid,
+            smtputf8=first.smtputf8,
+            body_8bit=first.body_8bit,
         ),
-        size=first["size"],
-        content_offset=first["content_offset"],
-        received_at=first["received_at"],
-        expires_at=first["expires_at"],
-        message_id=first["message_id_header"],
-        client=first["client"],
-        account=first["account"],
-        delay_warned=first["delay_warned"],
+        size=first.size,
+        content_offset=first.content_offset,
+        received_at=first.received_at,
+        expires_at=first.expires_at,
+        message_id=first.message_id_header,
+        client=first.client,
+        account=first.account,
+        delay_warned=first.delay_warned,
         recipients=recipients,
-        recipients_in_queue=first["recipients_in_queue"],
+        recipients_in_queue=first.recipients_in_queue,
     )
 
 
-def _recipient(row: dict[str, Any]) -> LeasedRecipient:
+def _recipient(row: Any) -> LeasedRecipient:
     recipient = Recipient(
-        address=Address.parse(row["address"]),
-        original=Address.parse(row["original"]),
-        notify=frozenset(filter(None, row["notify"].split(","))),
-        orcpt=row["orcpt"],
+        address=Address.parse(row.address),
+        original=Address.parse(row.original),
+        notify=frozenset(row.notify.split(",")) if row.notify else _NO_WISHES,
+        orcpt=row.orcpt,
     )
-    return LeasedRecipient(row["id"], recipient, row["attempts"])
+    return LeasedRecipient(row.id, recipient, row.attempts)
 
 
 def record(conn: Connection, lease: uuid.UUID, results: Results, now: datetime) -> list[str]:

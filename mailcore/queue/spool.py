@@ -10,6 +10,7 @@ Promise: after `sync` returned, the files and their names survive a crash.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from mailcore.message.wire import to_wire
 
@@ -28,8 +29,8 @@ _SWEEP_BATCH = 500
 class SpoolReader:
     """One message for reading, from `offset` of its file. Sizes and offsets are of the wire form."""
 
-    def __init__(self, file: BinaryIO, offset: int) -> None:
-        self._file = file
+    def __init__(self, descriptor: int, offset: int) -> None:
+        self._descriptor = descriptor
         self._offset = offset
         self._wire_size: int | None = None
 
@@ -42,9 +43,12 @@ class SpoolReader:
 
     def disk_chunks(self, block: int = 65536) -> Iterator[bytes]:
         """The content as it lies on the disk."""
-        self._file.seek(self._offset)
-        while data := self._file.read(block):
+        at = self._offset
+        while data := os.pread(self._descriptor, block, at):
             yield data
+            at += len(data)
+            if len(data) < block:
+                return  # a spool file never grows
 
     def chunks(self, block: int = 65536) -> Iterator[bytes]:
         """The content in wire form."""
@@ -69,7 +73,10 @@ class SpoolReader:
         return b"".join(parts)
 
     def close(self) -> None:
-        self._file.close()
+        """May be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -86,12 +93,11 @@ class Spool:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._queue = root / "queue"
+        self._folder = str(self._queue)
 
     def path(self, queue_id: str) -> Path:
         """Where the content of that message lies or will lie."""
-        if not (queue_id.isascii() and queue_id.isalnum() and len(queue_id) >= 8):
-            raise ValueError(f"not a queue id: {queue_id!r}")
-        return self._queue / queue_id[5:7] / queue_id
+        return Path(self._name(queue_id))
 
     def adopt(self, content: bytes | Path, queue_id: str) -> Path:
         """Write `content`, or link the file it is in, as the content of `queue_id`. Durable after `sync`."""
@@ -113,11 +119,12 @@ class Spool:
 
     def open(self, queue_id: str, offset: int = 0) -> SpoolReader:
         """The content for reading. Raises FileNotFoundError."""
-        return SpoolReader(self.path(queue_id).open("rb"), offset)
+        return SpoolReader(os.open(self._name(queue_id), os.O_RDONLY | os.O_CLOEXEC), offset)
 
     def discard(self, queue_id: str) -> None:
         """Remove the content; a missing file is fine."""
-        self.path(queue_id).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._name(queue_id))
 
     def sweep(self, known: Callable[[Sequence[str]], set[str]], *, older_than_s: float = SWEEP_AGE_S) -> int:
         """Remove files older than that which no row knows. `known` is asked for some hundred queue ids at a time."""
@@ -131,6 +138,11 @@ class Spool:
                 removed += self._discard_unknown(batch, known)
                 batch = []
         return removed + self._discard_unknown(batch, known)
+
+    def _name(self, queue_id: str) -> str:
+        if not (queue_id.isascii() and queue_id.isalnum() and len(queue_id) >= 8):
+            raise ValueError(f"not a queue id: {queue_id!r}")
+        return f"{self._folder}/{queue_id[5:7]}/{queue_id}"
 
     def _discard_unknown(self, queue_ids: list[str], known: Callable[[Sequence[str]], set[str]]) -> int:
         unknown = set(queue_ids) - known(queue_ids) if queue_ids else set()

@@ -32,41 +32,104 @@ FROM unnest(%(address)s::text[], %(original)s::text[], %(notify)s::text[], %(orc
             %(destination)s::text[]) AS r(address, original, notify, orcpt, destination)
 """
 
-# Rows somebody else is just claiming or changing are passed over, not waited for.
+# Only a look, without locks: TAKE_LEASE takes what is still due then. The sender is read where rules ask for it.
 SELECT_DUE = """
-SELECT r.id, r.address, r.destination, m.sender, CASE WHEN r.unfinished_attempts > 0 THEN r.message_id ELSE 0 END
+SELECT r.id, r.address, r.destination,
+       CASE WHEN %(with_sender)s::bool THEN (SELECT m.sender FROM queue_message m WHERE m.id = r.message_id)
+            ELSE '' END,
+       CASE WHEN r.unfinished_attempts > 0 THEN r.message_id ELSE 0 END,
+       r.next_attempt_at
 FROM queue_recipient r
-JOIN queue_message m ON m.id = r.message_id
 WHERE r.state = 'waiting' AND r.next_attempt_at <= %(now)s AND r.destination <> ALL(%(full)s::text[])
 ORDER BY r.next_attempt_at, r.id
 LIMIT %(row_limit)s
-FOR UPDATE OF r SKIP LOCKED
 """
 
+# Rows somebody else is just claiming or changing are passed over, not waited for.
 TAKE_LEASE = """
+WITH c AS (
+    SELECT r.id, c.lease
+    FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[]) AS c(id, lease)
+    JOIN queue_recipient r ON r.id = c.id
+    WHERE r.state = 'waiting' AND r.next_attempt_at <= %(now)s
+    FOR UPDATE OF r SKIP LOCKED
+)
 UPDATE queue_recipient r
 SET state = 'leased', lease = c.lease, lease_until = %(until)s
-FROM unnest(%(ids)s::bigint[], %(leases)s::uuid[]) AS c(id, lease)
+FROM c
 WHERE r.id = c.id
+RETURNING r.lease
 """
 
-# One line per lease, with one of its recipients: enough to know its next hop.
+# One line per lease, with one of its recipients: enough to know its next hop. From lease to lease by index, so that it
+# does not matter how many recipients each of them has.
 SELECT_LEASES = """
-SELECT DISTINCT ON (r.lease) r.lease, r.address, m.sender, r.lease_until
-FROM queue_recipient r
-JOIN queue_message m ON m.id = r.message_id
-WHERE r.state = 'leased'
-ORDER BY r.lease, r.id
+WITH RECURSIVE one AS (
+    (SELECT r.lease, r.address, r.message_id, r.lease_until
+     FROM queue_recipient r
+     WHERE r.state = 'leased'
+     ORDER BY r.lease
+     LIMIT 1)
+    UNION ALL
+    SELECT following.*
+    FROM one
+    CROSS JOIN LATERAL (
+        SELECT r.lease, r.address, r.message_id, r.lease_until
+        FROM queue_recipient r
+        WHERE r.state = 'leased' AND r.lease > one.lease
+        ORDER BY r.lease
+        LIMIT 1
+    ) following
+)
+SELECT one.lease, one.address, m.sender, one.lease_until
+FROM one
+JOIN queue_message m ON m.id = one.message_id
 """
 
-SELECT_LEASED = """
-SELECT r.id, r.message_id, r.address, r.original, r.notify, r.orcpt, r.attempts,
+
+def _leased(source: str) -> str:
+    """All that a worker needs of the recipients in `source`, which is called r there."""
+    return f"""
+SELECT r.id, r.message_id, r.address, r.original, r.notify, r.orcpt, r.attempts, r.unfinished_attempts,
        m.queue_id, m.sender, m.size, m.content_offset, m.received_at, m.expires_at, m.ret, m.envid, m.smtputf8,
        m.body_8bit, m.message_id AS message_id_header, m.client, m.account, m.delay_warned,
        (SELECT count(*) FROM queue_recipient o WHERE o.message_id = m.id) AS recipients_in_queue
-FROM queue_recipient r
+FROM {source}
 JOIN queue_message m ON m.id = r.message_id
+"""
+
+
+SELECT_LEASED = f"""
+{_leased("queue_recipient r")}
 WHERE r.lease = %(lease)s AND r.lease_until > %(now)s
+ORDER BY r.message_id, r.id
+"""
+
+# More for the destinations of a lease that is being worked off. Each has an index scan of its own, which ends at the
+# limit: it costs the same whatever waits in the queue. What was begun before is left to the scheduler, which leases it
+# alone.
+TOP_UP = f"""
+WITH due AS (
+    SELECT due.id
+    FROM unnest(%(destinations)s::text[]) AS d(destination)
+    CROSS JOIN LATERAL (
+        SELECT r.id
+        FROM queue_recipient r
+        WHERE r.destination = d.destination AND r.state = 'waiting' AND r.next_attempt_at <= %(now)s
+          AND r.unfinished_attempts = 0
+        ORDER BY r.next_attempt_at, r.id
+        LIMIT %(row_limit)s
+        FOR UPDATE SKIP LOCKED
+    ) due
+    LIMIT %(row_limit)s
+), r AS (
+    UPDATE queue_recipient r
+    SET state = 'leased', lease = %(lease)s, lease_until = %(until)s, unfinished_attempts = 1
+    FROM due
+    WHERE r.id = due.id
+    RETURNING r.*
+)
+{_leased("r")}
 ORDER BY r.message_id, r.id
 """
 
@@ -94,6 +157,11 @@ UPDATE queue_recipient
 SET state = 'waiting', lease = NULL, lease_until = NULL,
     unfinished_attempts = greatest(unfinished_attempts - %(begun)s::int, 0)
 WHERE lease = %(lease)s
+"""
+
+RETURN_SOME = """
+UPDATE queue_recipient SET state = 'waiting', lease = NULL, lease_until = NULL, unfinished_attempts = 0
+WHERE lease = %(lease)s AND id = ANY(%(ids)s::bigint[])
 """
 
 RECLAIM_ENDED = """
@@ -186,11 +254,11 @@ KNOWN_QUEUE_IDS = """
 SELECT queue_id FROM queue_message WHERE queue_id = ANY(%(queue_ids)s::text[])
 """
 
+# One pass over the recipients, without their messages: the oldest message is the one with the smallest id.
 SUMMARY_BY_STATE = """
-SELECT r.state, count(*) AS recipients, min(m.received_at) AS oldest
-FROM queue_recipient r
-JOIN queue_message m ON m.id = r.message_id
-GROUP BY r.state
+SELECT s.state, s.recipients, m.received_at
+FROM (SELECT r.state, count(*) AS recipients, min(r.message_id) AS oldest FROM queue_recipient r GROUP BY r.state) s
+JOIN queue_message m ON m.id = s.oldest
 """
 
 SUMMARY_MESSAGES = """
@@ -198,12 +266,16 @@ SELECT count(*) AS messages, coalesce(sum(size), 0)::bigint AS bytes FROM queue_
 """
 
 SUMMARY_BY_DESTINATION = """
-SELECT r.destination, count(*) AS recipients, count(*) FILTER (WHERE r.state = 'held') AS held,
-       count(*) FILTER (WHERE r.attempts > 0) AS deferred, min(m.received_at) AS oldest,
-       min(r.next_attempt_at) FILTER (WHERE r.state = 'waiting') AS next_attempt_at
-FROM queue_recipient r
-JOIN queue_message m ON m.id = r.message_id
-GROUP BY r.destination
-ORDER BY count(*) DESC, r.destination
-LIMIT %(row_limit)s
+SELECT d.destination, d.recipients, d.held, d.deferred, m.received_at, d.next_attempt_at
+FROM (
+    SELECT r.destination, count(*) AS recipients, count(*) FILTER (WHERE r.state = 'held') AS held,
+           count(*) FILTER (WHERE r.attempts > 0) AS deferred, min(r.message_id) AS oldest,
+           min(r.next_attempt_at) FILTER (WHERE r.state = 'waiting') AS next_attempt_at
+    FROM queue_recipient r
+    GROUP BY r.destination
+    ORDER BY count(*) DESC, r.destination
+    LIMIT %(row_limit)s
+) d
+JOIN queue_message m ON m.id = d.oldest
+ORDER BY d.recipients DESC, d.destination
 """

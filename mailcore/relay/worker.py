@@ -43,6 +43,9 @@ class Hints(Protocol):
     def queue_changed(self) -> None:
         """Something is due, or there is room for more."""
 
+    def others_wait(self) -> bool:
+        """Whether leases wait for a worker to become free, as far as anybody knows."""
+
     def hop_answered(self, hop_key: str, refusal: Reply | None) -> None:
         """The next hop could not be reached (and why), or could (None)."""
 

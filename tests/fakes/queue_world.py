@@ -62,12 +62,16 @@ class RecordedHints:
         self.mailboxes: list[int] = []
         self.refusals: dict[str, Reply | None] = {}
         self.wakeups = 0
+        self.are_others_waiting = False
 
     def mailboxes_changed(self, mailbox_ids: Sequence[int]) -> None:
         self.mailboxes += mailbox_ids
 
     def queue_changed(self) -> None:
         self.wakeups += 1
+
+    def others_wait(self) -> bool:
+        return self.are_others_waiting
 
     def hop_answered(self, hop_key: str, refusal: Reply | None) -> None:
         self.refusals[hop_key] = refusal
@@ -156,7 +160,7 @@ class QueueWorld:
 
     def claim(self, clock: Clock | None = None, room: int = 100) -> list[leases.ClaimedLease]:
         keys = HopKeys(load_snapshot(self.conn))
-        return leases.claim_due(self.conn, (clock or SystemClock()).now(), keys, lambda _: room)
+        return list(leases.claim_due(self.conn, (clock or SystemClock()).now(), keys, lambda _: room).leases)
 
     def run_due(self, worker: Worker | None = None, *, clock: Clock | None = None) -> int:
         """Claim and work off once; returns how many messages were tried."""

@@ -13,8 +13,12 @@ import pytest
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.transport.models import TransportRule
 from mailcore.clock import FakeClock, SystemClock
+from mailcore.identity import AccountRef
+from mailcore.mailbox import mailbox
+from mailcore.mailbox.account import get_mailbox
 from mailcore.queue import leases, operations
 from mailcore.relay.run import run_lease
+from mailcore.store.storage import Storage
 from tests.fakes.dns_server import FakeDns
 from tests.fakes.queue_world import BODY, QueueWorld, to_recipient
 from tests.fakes.smtp_sink import HANG_UP, Script, Sink
@@ -85,7 +89,7 @@ def test_a_transaction_has_at_most_a_hundred_recipients(world):
         claimed = leases.claim_due(
             world.conn, SystemClock().now(), lambda *_: "one", lambda _: 1, batch_size=lambda _: 1000
         )
-        run_lease(world.worker(), claimed[0].lease)
+        run_lease(world.worker(), claimed.leases[0].lease)
 
     assert [len(message.recipients) for message in sink.received] == [100, 100, 50]
     assert world.rows() == [] and world.rows("queue_message") == [] and world.spool_files() == []
@@ -302,6 +306,40 @@ def test_a_local_recipient_in_the_queue_is_delivered(world):
     world.run_due()
 
     assert [message.get_content() for message in world.inbox()] == ["Hello.\n", "Hello.\n"]
+    assert world.rows() == [] and world.spool_files() == []
+
+
+class DatabaseGone:
+    """A local delivery after which the database is away, before anything was committed."""
+
+    def __init__(self, local):
+        self._local = local
+        self.directory, self.lists = local.directory, local.lists
+
+    def deliver(self, conn, *arguments, **options):
+        self._local.deliver(conn, *arguments, **options)
+        conn.close()
+        raise psycopg.OperationalError("the server went away")
+
+
+@pytest.mark.parametrize("store", ["maildir", "mbox"])
+def test_what_was_cut_off_before_commit_is_not_there_twice_in_the_end(world, store):
+    """Found by kill -9: the file was there already, was taken for new mail, and the next attempt made another one."""
+    Account.objects.filter(pk=world.alice.pk).update(store=store)
+    world.enqueue("alice@here.test")
+    cut_off = world.worker(local=DatabaseGone(world.worker().local))
+    with pytest.raises(psycopg.OperationalError):
+        world.run_due(cut_off)
+
+    later = clock_of_today()
+    later.advance(leases.LEASE_S + 1)
+    leases.reclaim_ended(world.conn, later.now())
+    world.run_due(clock=later)
+
+    account = AccountRef(world.alice.pk, "alice@here.test", store, 0)
+    inbox = get_mailbox(world.conn, account, "INBOX")
+    mailbox.refresh(world.conn, Storage(world.home / "mail"), account, inbox)
+    assert len(mailbox.rows(world.conn, inbox.id)) == 1
     assert world.rows() == [] and world.spool_files() == []
 
 

@@ -18,10 +18,10 @@ from celery.__main__ import main
 
 from mailadmin.mailqueue import watchdog
 from mailcore.queue.spool import SpoolReader
-from mailcore.relay import run
+from mailcore.relay import jobs
 
 _FAULT = re.compile(rb"^X-Fault: (\w+)$", re.MULTILINE)
-_outgoing = run._outgoing
+_outgoing = jobs.outgoing
 
 
 class ParserFailed(Exception):
@@ -44,5 +44,5 @@ def faulty(job: Any, content: SpoolReader) -> Any:
 
 if __name__ == "__main__":
     watchdog.HANGS_AFTER_S = float(sys.argv.pop(1))
-    run._outgoing = faulty
+    jobs.outgoing = faulty
     main()

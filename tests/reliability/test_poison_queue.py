@@ -25,7 +25,7 @@ from mailcore.clock import FakeClock, SystemClock
 from mailcore.queue import leases, operations
 from mailcore.queue.spool import Spool
 from mailcore.queue.states import MOST_UNFINISHED
-from mailcore.relay import hops, reports, run
+from mailcore.relay import hops, jobs, recording, reports, run
 from tests.fakes.queue_processes import QueueProcesses
 from tests.fakes.queue_world import QueueWorld
 from tests.fakes.smtp_sink import Script, Sink
@@ -125,25 +125,25 @@ def break_opening(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
 
 
 def break_reading(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
-    real = run._outgoing
+    real = jobs.outgoing
 
     def broken(job: Any, content: Any) -> Any:
         if job.message.queue_id == poison:
             raise RecursionError
         return real(job, content)
 
-    monkeypatch.setattr(run, "_outgoing", broken)
+    monkeypatch.setattr(jobs, "outgoing", broken)
 
 
 def break_settling(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
-    real = run.settle
+    real = recording.settle
 
     def broken(message: Any, recipients: Any, outcomes: Any, given: Any) -> Any:
         if message.queue_id == poison and not given.is_our_mistake:
             raise ParserFailed
         return real(message, recipients, outcomes, given)
 
-    monkeypatch.setattr(run, "settle", broken)
+    monkeypatch.setattr(recording, "settle", broken)
 
 
 def break_routing(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
@@ -155,14 +155,14 @@ def break_routing(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
         return real(address, sender, snapshot)
 
     monkeypatch.setattr(hops, "hop_of", broken)
-    monkeypatch.setattr(run, "hop_of", broken)
+    monkeypatch.setattr(jobs, "hop_of", broken)
 
 
 def break_loading(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
     real = leases._recipient
 
-    def broken(row: dict[str, Any]) -> Any:
-        if row["address"] == POISON:
+    def broken(row: Any) -> Any:
+        if row.address == POISON:
             raise ParserFailed
         return real(row)
 
@@ -193,6 +193,7 @@ def test_an_error_of_ours_is_met_a_bounded_number_of_times(world, monkeypatch, f
 @pytest.mark.parametrize("store", ["maildir", "mbox"])
 def test_the_same_for_mailboxes_here(world, monkeypatch, store):
     Account.objects.filter(pk=world.alice.pk).update(store=store)
+    world.settings(delay_warning_time=0)
     clock = FakeClock(SystemClock().now())
     numbers = [b"%d" % number for number in range(5)] + [b"poison"] + [b"%d" % number for number in range(5, 10)]
     poison = [
