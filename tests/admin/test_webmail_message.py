@@ -214,7 +214,7 @@ def test_the_raw_message_is_the_wire_form(alice):
     text = a_message()
     response = alice.client.get(alice.url(alice.receive(text), "raw/"))
 
-    assert response.content == text.replace("\n", "\r\n").encode()
+    assert b"".join(response) == text.replace("\n", "\r\n").encode()
     assert response.headers["Content-Disposition"].startswith('attachment; filename="message-1.eml"')
 
 

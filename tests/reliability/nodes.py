@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.conf import settings
 
+from mailadmin.appliance.processes import gunicorn_command
 from tests.fakes.certificates import TestAuthority
 from tests.fixtures_servers import ROOT, Servers, choose_free_port, wait_until
 from tests.integration.imap_server import PASSWORD, encoded_password
@@ -71,6 +73,7 @@ class Cluster:
     database_url: str
     redis_url: str
     nodes: list[Node] = field(default_factory=list)
+    web: subprocess.Popen[bytes] | None = None
 
     def account(self, store: str = "maildir") -> str:
         """A new account, with PASSWORD."""
@@ -111,8 +114,34 @@ class Cluster:
         self.nodes.append(node)
         for port in (node.smtp_port, node.imap_port, node.pop3_port):
             wait_until(lambda port=port: _listens(port) or self._ended(node), seconds=40, what=f"{name} listens")
-            assert not self._ended(node), self.complaints()
+            assert not self._ended(node), self.last_words()
         return node
+
+    def start_web(self) -> int:
+        """gunicorn as the appliance starts it, with one worker. Returns its port."""
+        port = choose_free_port()
+        with open(self.home / "log" / "web", "ab") as log:
+            self.web = subprocess.Popen(
+                gunicorn_command([f"127.0.0.1:{port}"], 1),
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "MAIL_HOME": str(self.home),
+                    "DATABASE_URL": self.database_url,
+                    "REDIS_URL": self.redis_url,
+                    "SECRET_KEY": settings.SECRET_KEY,
+                    "SECURE_COOKIES": "0",
+                },
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(lambda: _listens(port) and self.web_pids(), seconds=40, what="gunicorn listens")
+        return port
+
+    def web_pids(self) -> list[int]:
+        """The processes that answer."""
+        assert self.web is not None
+        return [int(word) for word in Path(f"/proc/{self.web.pid}/task/{self.web.pid}/children").read_text().split()]
 
     def _ended(self, node: Node) -> bool:
         return any(process.poll() is not None for process in node.processes.values())
@@ -131,6 +160,7 @@ class Cluster:
     def stop(self) -> None:
         """All of them; each has to end by itself."""
         processes = [process for node in self.nodes for process in node.processes.values()]
+        processes += [self.web] if self.web is not None else []
         for process in processes:
             process.send_signal(signal.SIGTERM)
         for process in processes:
@@ -139,6 +169,10 @@ class Cluster:
             finally:
                 if process.poll() is None:
                     process.kill()
+
+    def last_words(self) -> str:
+        """The end of every log."""
+        return "\n".join(path.read_text("utf-8", "replace")[-2000:] for path in (self.home / "log").iterdir())
 
     def complaints(self) -> list[str]:
         """What the programs said about errors of their own."""
@@ -152,9 +186,9 @@ def _listens(port: int) -> bool:
 
 
 @contextmanager
-def cluster(servers: Servers, folder: Path) -> Iterator[Cluster]:
-    """A cluster without nodes yet."""
-    home, url = make_home(folder), servers.create_database()
+def cluster(servers: Servers, folder: Path, database_url: str = "") -> Iterator[Cluster]:
+    """A cluster without nodes yet, on a database of its own if none is given."""
+    home, url = make_home(folder), database_url or servers.create_database()
     authority = TestAuthority(home / "tls")
     certificate, key = authority.issue("127.0.0.1")
     for source, name in ((certificate, "cert.pem"), (key, "key.pem")):
@@ -179,4 +213,5 @@ def cluster(servers: Servers, folder: Path) -> Iterator[Cluster]:
         yield found
     finally:
         found.stop()
-        servers.drop_database(url)
+        if not database_url:
+            servers.drop_database(url)

@@ -4,8 +4,11 @@ Nothing here is ever shown by the browser with our origin's rights: the HTML com
 downloads, and only pictures of harmless types have a type at all.
 """
 
+from collections.abc import Iterator
+from typing import TypeVar
+
 from django.core import signing
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
@@ -20,9 +23,12 @@ from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.display import extract
+from mailcore.store.base import StoredMessage
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
 INLINE_MAX_AGE_S = 24 * 3600
+
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 
 @page
@@ -78,15 +84,27 @@ def inline(request: HttpRequest, key: str) -> HttpResponse:
 
 @page
 @require_GET
-def raw(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
-    """The whole message as a file."""
+def raw(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponseBase:
+    """The whole message as a file, a block at a time: memory does not depend on its size."""
     mailbox = access.mailbox_or_404(request, mailbox_id)
-    return _file(read_message(request, mailbox, uid), "message/rfc822", f"message-{uid}.eml", attachment=True)
+    message = mailboxes.open_message(raw_connection(), access.storage(), access.account_of(request), mailbox, uid)
+    response = StreamingHttpResponse(_blocks(message), content_type="application/octet-stream")
+    response.headers["Content-Length"] = str(message.wire_size)
+    return _guard(response, f"message-{uid}.eml", attachment=True)
+
+
+def _blocks(message: StoredMessage) -> Iterator[bytes]:
+    with message:
+        yield from message.chunks()
 
 
 def _file(content: bytes, content_type: str, name: str, *, attachment: bool) -> HttpResponse:
     safe_type = content_type if content_type in PICTURES or not content_type.startswith("text/") else "text/plain"
     response = HttpResponse(content, content_type=safe_type if not attachment else "application/octet-stream")
+    return _guard(response, name, attachment=attachment)
+
+
+def _guard(response: Response, name: str, *, attachment: bool) -> Response:
     response.headers["Content-Disposition"] = content_disposition_header(attachment, name) or "attachment"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = FILE
