@@ -232,12 +232,12 @@ def tables(node: Measured, footprint: dict[str, Any], habits: Habits) -> str:
 
 def between(page: str, text: str, name: str = "capacity") -> str:
     """The page with the text between its markers. Raises ValueError without them."""
-    start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     head, found, rest = page.partition(start)
     _, also, tail = rest.partition(end)
     if not (found and also):
         raise ValueError(f"no markers for {name}")
-    return head + start + text + end + tail
+    return f"{head}{start}\n{text}\n\n{end}{tail}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
