@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -60,6 +60,9 @@ class Claim:
 
     leases: Sequence[ClaimedLease]
     is_all: bool
+
+    def __iter__(self) -> Iterator[ClaimedLease]:
+        return iter(self.leases)
 
 
 class LeaseLost(Exception):
@@ -278,7 +281,8 @@ def _recipient(row: Any) -> LeasedRecipient:
         notify=frozenset(row.notify.split(",")) if row.notify else _NO_WISHES,
         orcpt=row.orcpt,
     )
-    return LeasedRecipient(row.id, recipient, row.attempts)
+    # The attempt that is about to be made is counted already.
+    return LeasedRecipient(row.id, recipient, row.attempts, again=row.unfinished_attempts > 1)
 
 
 def record(conn: Connection, lease: uuid.UUID, results: Results, now: datetime) -> list[str]:

@@ -49,11 +49,12 @@ class OpenLease:
 
 @dataclass(frozen=True, slots=True)
 class LeasedRecipient:
-    """One recipient to try now. `id` is its row."""
+    """One recipient to try now. `id` is its row. `again`: an earlier attempt was cut off, nobody knows where."""
 
     id: int
     recipient: Recipient
     attempts: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

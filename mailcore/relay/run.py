@@ -205,7 +205,8 @@ class _LeaseRun:
             return
         recipients = [leased.recipient for leased in job.recipients]
         with conn.transaction():
-            result = worker.local.deliver(conn, path, recipients, self._snapshot)
+            again = any(leased.again for leased in job.recipients)
+            result = worker.local.deliver(conn, path, recipients, self._snapshot, again=again)
             settlement = recording.settle(job, result.outcomes)
             if result.forwarded:
                 operations.add_recipients(conn, message.id, result.forwarded, clock=worker.clock)
