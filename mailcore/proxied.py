@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from mailcore.log import get_logger
 from mailcore.proxy_protocol import ClientTls, HeaderReader, InvalidHeader
@@ -74,23 +75,23 @@ class ProxiedServer:
                 log.error("cannot_accept", error=str(error))
                 await asyncio.sleep(PAUSE_S)
                 continue
-            if not self._may_enter(str(peer[0])):
-                connection.close()
-                continue
-            task = loop.create_task(self._welcome(connection, str(peer[0]), int(peer[1])))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
+            self._receive(connection, str(peer[0]), int(peer[1]))
 
-    def _may_enter(self, host: str) -> bool:
-        if not self._trusts(host):
-            # Health checks of this machine only look whether the port is open.
-            if host not in _LOOPBACK:
-                log.warning("balancer_not_trusted", client=host, setting="haproxy_trusted_networks")
-            return False
+    def _receive(self, connection: socket.socket, host: str, port: int) -> None:
         if len(self._arriving) >= MOST_WAITING:
             log.warning("too_many_without_header", balancer=host)
-            return False
-        return True
+            connection.close()
+        elif self._trusts(host):
+            self._begin(self._welcome(connection, host, port))
+        elif host in _LOOPBACK:
+            self._begin(_turn_away_unless_silent(connection, host))
+        else:
+            _turn_away(connection, host)
+
+    def _begin(self, arrival: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(arrival)
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
 
     async def _welcome(self, connection: socket.socket, host: str, port: int) -> None:
         """From the first octet to the protocol that serves the client, or to the end of the connection."""
@@ -114,6 +115,24 @@ class ProxiedServer:
         finally:
             if not is_served:
                 connection.close()
+
+
+def _turn_away(connection: socket.socket, host: str) -> None:
+    log.warning("balancer_not_trusted", client=host, setting="haproxy_trusted_networks")
+    connection.close()
+
+
+async def _turn_away_unless_silent(connection: socket.socket, host: str) -> None:
+    """Health checks of this machine look whether the port is open and go; whoever speaks is no health check."""
+    try:
+        async with asyncio.timeout(HEADER_LIMIT_S):
+            await _readable(connection)
+        if connection.recv(1, socket.MSG_PEEK):
+            _turn_away(connection, host)
+    except (TimeoutError, OSError):
+        pass
+    finally:
+        connection.close()
 
 
 async def _read_origin(connection: socket.socket, host: str, port: int) -> Origin:

@@ -232,6 +232,12 @@ def test_trust_is_live(through, site):
         assert is_closed(through("smtp", header()))
         assert line(through("imap", header(), source=NOBODY)).startswith(b"* OK")
         assert is_closed(through("imap", header()))
+        # A balancer on this machine that was forgotten is named; who only looks whether the port is open is not.
+        wait_until(lambda: "balancer_not_trusted client=127.0.0.1" in site.logged("smtpd"))
+        told = site.logged("accessd").count("client=127.0.0.1")
+        through("imap", b"", tls=False).close()
+        assert is_closed(through("imap", header()))
+        wait_until(lambda: site.logged("accessd").count("client=127.0.0.1") == told + 1)
     finally:
         site.change("UPDATE server_settings SET haproxy_trusted_networks = '{127.0.0.1/32}'")
 

@@ -10,6 +10,7 @@ from mailadmin.status.ports import Port, parse_ports
     [
         ("mx 127.0.0.1:2525", Port("mx", "127.0.0.1", 2525)),
         ("imaps [::1]:993", Port("imaps", "::1", 993)),
+        ("mx-proxy 127.0.0.1:10025", Port("mx-proxy", "127.0.0.1", 10025)),
         ("pop3 0.0.0.0:110", Port("pop3", "0.0.0.0", 110)),
         ("imap [::]:143", Port("imap", "::", 143)),
         ("192.0.2.1:25", Port("", "192.0.2.1", 25)),
