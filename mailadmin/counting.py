@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 from django.utils.functional import cached_property
 
 COUNTED = 100_000
-# What is searched for is narrowed down, not counted.
+# What is searched for or filtered is narrowed down further, not counted.
 SEARCHED = 10_000
 ESTIMATE = "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass"
 

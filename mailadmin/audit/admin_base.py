@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.paginator import InvalidPage, Paginator
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -71,7 +71,7 @@ class PanelAdmin(ModelAdmin):
 
     def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Paginator:
         paginator = BoundedPaginator(queryset, per_page, *args, **kwargs)
-        paginator.limit = min(self.list_counted, SEARCHED) if request.GET.get(SEARCH_VAR) else self.list_counted
+        paginator.limit = min(self.list_counted, SEARCHED) if queryset.query.where else self.list_counted
         return paginator
 
     def get_search_results(

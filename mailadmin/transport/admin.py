@@ -44,6 +44,7 @@ class ServerSettingsAdmin(PanelAdmin):
     """One row: the list leads straight to its form."""
 
     form = ServerSettingsForm
+    has_list_of_its_own = False
     autocomplete_fields = ("relayhost",)
     fieldsets = (
         ("Identity", {"fields": ("myhostname", "mydomain", "myorigin", "inet_interfaces")}),
@@ -168,6 +169,7 @@ class RelayHostAdmin(PanelAdmin):
 
     form = RelayHostForm
     list_display = ("notation_shown", "tls_label", "username", "used_for", "note")
+    ordering = ("host", "port")
     list_filter = ("tls",)
     search_fields = ("host", "username", "note")
     search_help_text = "Host, user or note"

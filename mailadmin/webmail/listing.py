@@ -4,6 +4,7 @@ Rows come from the index. Columns nobody has read from the message yet are fille
 page only; a message that cannot be read is listed all the same.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,21 +75,19 @@ class ListPage:
 
 def list_page(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> ListPage:
     """Read the page that `query` asks for."""
-    chosen = _chosen(account, mailbox, query)
-    uids = _uids_of_page(chosen, query)
-    rows = _rows(account, mailbox, uids)
-    if not uids:
+    place = _place_in(_found(account, mailbox, query), query) if query.text else _place_in_mailbox(mailbox, query)
+    if not place.uids:
         return ListPage([], 0, 0, 0, "", "")
+    rows = _rows(account, mailbox, place.uids)
     # The limits are UIDs of the page, not of what is left of it: a row may have vanished meanwhile.
-    newest, oldest = uids[0], uids[-1]
-    before_it, behind_it = chosen.filter(uid__gt=newest).count(), chosen.filter(uid__lt=oldest).count()
+    newest, oldest = place.uids[0], place.uids[-1]
     return ListPage(
         rows,
-        before_it + 1,
-        before_it + len(uids),
-        before_it + len(uids) + behind_it,
-        query.url_query(after=newest) if before_it else "",
-        query.url_query(before=oldest) if behind_it else "",
+        place.before + 1,
+        place.before + len(place.uids),
+        place.before + len(place.uids) + place.behind,
+        query.url_query(after=newest) if place.before else "",
+        query.url_query(before=oldest) if place.behind else "",
     )
 
 
@@ -100,21 +99,57 @@ def neighbours(mailbox_id: int, uid: int) -> tuple[int | None, int | None]:
     return newer, older
 
 
-def _chosen(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> QuerySet[Message]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The UIDs of a page, newest first, and how many messages are before and behind it."""
+
+    uids: Sequence[int]
+    before: int
+    behind: int
+
+
+def _place_in_mailbox(mailbox: MailboxRecord, query: ListQuery) -> _Place:
+    """Read from the index as far as the page needs it; how many there are altogether says the mailbox's own counter."""
+    rows = _shown(mailbox, query)
+    uids = _uids_of_page(rows, query)
+    before = rows.filter(uid__gt=uids[0]).count() if uids and (query.before or query.after) else 0
+    counted = {"all": mailbox.messages, "unread": mailbox.unseen}.get(query.shown)
+    if counted is not None and counted >= before + len(uids):
+        return _Place(uids, before, counted - before - len(uids))
+    return _Place(uids, before, rows.filter(uid__lt=uids[-1]).count() if uids else 0)
+
+
+def _place_in(found: Sequence[int], query: ListQuery) -> _Place:
+    """The page of a search's result, which is in memory anyway: UIDs in ascending order."""
+    if query.after is not None:
+        start = bisect_right(found, query.after)
+        end = min(start + PAGE_SIZE, len(found))
+    else:
+        end = len(found) if query.before is None else bisect_left(found, query.before)
+        start = max(end - PAGE_SIZE, 0)
+    return _Place(list(reversed(found[start:end])), len(found) - end, start)
+
+
+def _shown(mailbox: MailboxRecord, query: ListQuery) -> QuerySet[Message]:
     rows = Message.objects.filter(mailbox_id=mailbox.id)
     if query.shown == "unread":
-        rows = rows.annotate(seen=F("flags").bitand(SEEN)).filter(seen=0)
-    elif query.shown == "flagged":
-        rows = rows.annotate(flagged=F("flags").bitand(FLAGGED)).filter(flagged=FLAGGED)
-    if query.text:
-        wanted = parse_query(query.text, everywhere=query.everywhere)
-        uids = list(rows.order_by("uid").values_list("uid", flat=True))
-        found = search(raw_connection(), storage(), account, mailbox, wanted.key, uids)
-        rows = rows.filter(uid__in=found)
-        if wanted.attachments is not None:
-            fill_cache(account, mailbox, found)
-            rows = rows.filter(has_attachments=wanted.attachments)
+        return rows.annotate(seen=F("flags").bitand(SEEN)).filter(seen=0)
+    if query.shown == "flagged":
+        return rows.annotate(flagged=F("flags").bitand(FLAGGED)).filter(flagged=FLAGGED)
     return rows
+
+
+def _found(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> list[int]:
+    """What is searched for, among what is shown: UIDs in ascending order."""
+    wanted = parse_query(query.text, everywhere=query.everywhere)
+    uids = list(_shown(mailbox, query).order_by("uid").values_list("uid", flat=True))
+    found = sorted(search(raw_connection(), storage(), account, mailbox, wanted.key, uids))
+    if wanted.attachments is None or not found:
+        return found
+    fill_cache(account, mailbox, found)
+    rows = Message.objects.filter(mailbox_id=mailbox.id, has_attachments=wanted.attachments)
+    among = set(found)
+    return [uid for uid in rows.order_by("uid").values_list("uid", flat=True) if uid in among]
 
 
 def _uids_of_page(rows: QuerySet[Message], query: ListQuery) -> list[int]:
@@ -136,8 +171,12 @@ def _rows(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> l
 
 def fill_cache(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> None:
     """Have mailcore read those of the messages that nobody has read yet."""
-    unread = Message.objects.filter(mailbox_id=mailbox.id, uid__in=list(uids), envelope__isnull=True)
-    missing = list(unread.order_by("uid").values_list("uid", flat=True))
+    # Asked the other way round when there are many: an IN of 200,000 numbers is slower than reading all that are missing.
+    unread = Message.objects.filter(mailbox_id=mailbox.id, envelope__isnull=True)
+    if len(uids) <= PAGE_SIZE:
+        unread = unread.filter(uid__in=list(uids))
+    wanted = set(uids)
+    missing = [uid for uid in unread.order_by("uid").values_list("uid", flat=True) if uid in wanted]
     if missing:
         mailboxes.cached_rows(raw_connection(), storage(), account, mailbox, missing)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What one event of the trace costs PostgreSQL, and what forgetting a day costs: tests/bench/trace_insert.py DATABASE_URL
+"""What one event of the trace costs PostgreSQL: tests/bench/trace_insert.py DATABASE_URL
 
 Stores events as the programs do (mailcore.maillog.record.store), as of one moment: two for each message, 100 messages a
 batch. `cpu_us` is the CPU of the connection's own server process for each event, everything in it: COPY, indexes, the
