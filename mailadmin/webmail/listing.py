@@ -171,7 +171,7 @@ def _rows(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> l
 
 def fill_cache(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> None:
     """Have mailcore read those of the messages that nobody has read yet."""
-    # Asked the other way round when there are many: an IN of 200,000 numbers is slower than reading all that are missing.
+    # Asked the other way round when there are many: an IN of 200,000 numbers is slower than reading all that miss it.
     unread = Message.objects.filter(mailbox_id=mailbox.id, envelope__isnull=True)
     if len(uids) <= PAGE_SIZE:
         unread = unread.filter(uid__in=list(uids))
