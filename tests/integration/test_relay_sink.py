@@ -21,6 +21,7 @@ from mailcore.relay.connection import Settings, tls_contexts
 from mailcore.relay.mx import Target
 from tests.fakes.certificates import TestAuthority
 from tests.fakes.smtp_sink import HANG_UP, RESET, STALL, Script, Sink
+from tests.fixtures_servers import wait_until
 
 ALICE = Address.parse("alice@here.test")
 BOB = Recipient(Address.parse("bob@there.test"), Address.parse("bob@there.test"))
@@ -128,6 +129,64 @@ def test_a_server_that_goes_silent_or_away_is_tried_again_later(stage, action):
 
     assert isinstance(outcome, Deferred) and outcome.reply.enhanced == "4.4.2"
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError])
+def test_a_server_that_hangs_up_while_we_connect_is_there(monkeypatch, error):
+    """When its RST is quicker than we are, the kernel says so in the place of "connected", in either of two ways."""
+
+    def too_late(*_: object, **__: object) -> socket.socket:
+        raise error
+
+    monkeypatch.setattr(socket, "create_connection", too_late)
+    (outcome,) = tried(Script())
+
+    assert isinstance(outcome, Deferred) and outcome.reply.enhanced == "4.4.2"
+
+
+def send_both(sender: HopSender) -> list[Outcome]:
+    """Two messages, the envelope of the second sent ahead."""
+    first, second = mail(), mail(CAROL)
+    outcomes = sender.send(first, lambda: [MESSAGE], following=lambda: second).outcomes
+    return [*outcomes, *sender.send(second, lambda: [MESSAGE]).outcomes]
+
+
+def test_an_envelope_sent_ahead_is_gone_on_with():
+    with Sink() as sink, sender_to(sink) as sender:
+        outcomes = send_both(sender)
+
+        assert all(isinstance(outcome, Delivered) for outcome in outcomes) and sink.connections == 1
+        assert [message.recipients for message in sink.received] == [["bob@there.test"], ["carol@there.test"]]
+        assert sink.received[0].content == sink.received[1].content == ON_THE_WIRE
+
+
+@pytest.mark.parametrize("end", ["421 4.3.2 closing", HANG_UP, RESET])
+def test_a_server_that_leaves_after_a_message_is_called_again_for_the_one_sent_ahead(end):
+    ends = iter([end, "250 ok"])
+    with Sink(Script(end_of_data=lambda _: next(ends))) as sink, sender_to(sink) as sender:
+        first, second = send_both(sender)
+
+        assert isinstance(first, Deferred) and isinstance(second, Delivered)
+        assert sink.connections == 2 and [m.recipients for m in sink.received] == [["carol@there.test"]]
+
+
+def test_an_envelope_sent_ahead_and_given_up_brings_no_message():
+    with Sink() as sink:
+        with sender_to(sink) as sender:
+            sender.send(mail(), lambda: [MESSAGE], following=lambda: mail(CAROL))
+        wait_until(lambda: not sink._open, what="the sink has seen the end of the connection")
+
+        assert [message.recipients for message in sink.received] == [["bob@there.test"]]
+
+
+def test_what_was_done_before_is_not_kept_waiting_by_a_slow_server():
+    times: list[float] = []
+    script = Script(end_of_data=lambda _: (time.sleep(0.5), times.append(time.monotonic()), "250 ok")[2])
+    done_at: list[float] = []
+    with Sink(script) as sink, sender_to(sink) as sender:
+        sender.send(mail(), lambda: [MESSAGE], lambda: done_at.append(time.monotonic()))
+
+    assert max(done_at) < times[0] - 0.1 and len(done_at) >= 3, "again after a moment, while the server thinks"
 
 
 def test_one_recipient_refused_does_not_hurt_the_other():

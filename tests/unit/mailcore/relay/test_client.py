@@ -171,6 +171,66 @@ def test_pipelining_sends_the_envelope_at_once():
     assert codes(transaction) == {"bob@there.test": 250, "carol@there.test": 550}
 
 
+def test_the_next_envelope_goes_out_behind_the_content():
+    client = opened("PIPELINING")
+    first = client.transaction(OutgoingMail(ALICE, [rcpt(BOB)]))
+    second = client.transaction(OutgoingMail(ALICE, [rcpt(CAROL)]))
+
+    done = play(first.steps(lambda: second), "250 ok\n250 ok\n354 go\n250 2.0.0 first\n")
+
+    assert done == [
+        *("MAIL FROM:<alice@here.test>", "RCPT TO:<bob@there.test>", "DATA", "<content>"),
+        *("MAIL FROM:<alice@here.test>", "RCPT TO:<carol@there.test>", "DATA"),
+    ]
+    assert play(second.steps(), "250 ok\n250 ok\n354 go\n250 2.0.0 second\n") == ["<content>"]
+    assert codes(first) == {"bob@there.test": 250} and second.replies[rcpt(CAROL)].text == "second"
+
+
+@pytest.mark.parametrize("end", ["451 4.3.0 not now", "554 5.7.1 never"])
+def test_a_refused_message_does_not_hurt_the_one_whose_envelope_was_sent_ahead(end):
+    client = opened("PIPELINING")
+    first = client.transaction(OutgoingMail(ALICE, [rcpt(BOB)]))
+    second = client.transaction(OutgoingMail(ALICE, [rcpt(CAROL)]))
+
+    play(first.steps(lambda: second), f"250 ok\n250 ok\n354 go\n{end}\n")
+    play(second.steps(), "250 ok\n250 ok\n354 go\n250 ok\n")
+
+    assert codes(first) == {"bob@there.test": int(end[:3])} and codes(second) == {"carol@there.test": 250}
+
+
+def test_an_envelope_sent_ahead_and_refused_is_reset_before_the_next():
+    client = opened("PIPELINING")
+    first = client.transaction(OutgoingMail(ALICE, [rcpt(BOB)]))
+    second = client.transaction(OutgoingMail(ALICE, [rcpt(CAROL)]))
+    play(first.steps(lambda: second), "250 ok\n250 ok\n354 go\n250 ok\n")
+    play(second.steps(), "250 ok\n550 5.1.1 no\n554 5.5.1 nobody\n")
+
+    _, done = run(client, OutgoingMail(ALICE, [rcpt(BOB)]), "250 reset\n250 ok\n250 ok\n354 go\n250 ok\n")
+
+    assert codes(second) == {"carol@there.test": 550} and done[0] == "RSET"
+
+
+def test_what_cannot_be_sent_is_not_sent_ahead():
+    client = opened("PIPELINING|SIZE 1000")
+    first = client.transaction(OutgoingMail(ALICE, [rcpt(BOB)]))
+    too_big = client.transaction(OutgoingMail(ALICE, [rcpt(CAROL)], size=2000))
+
+    done = play(first.steps(lambda: too_big), "250 ok\n250 ok\n354 go\n250 ok\n")
+
+    assert done[-1] == "<content>" and play(too_big.steps(), "") == []
+    assert codes(too_big) == {"carol@there.test": 552}
+
+
+def test_nothing_is_sent_ahead_without_pipelining():
+    client = opened("")
+    asked: list[int] = []
+    transaction = client.transaction(OutgoingMail(ALICE, [rcpt(BOB)]))
+
+    play(transaction.steps(lambda: asked.append(1)), "250 ok\n250 ok\n354 go\n250 ok\n")
+
+    assert asked == []
+
+
 def test_without_pipelining_one_command_at_a_time():
     client = opened("")
 
