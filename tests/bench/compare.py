@@ -160,7 +160,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--retries", type=int, default=2, help="of a row during which other programs used the machine")
     parser.add_argument("--results", type=Path, default=RESULTS, help="default: %(default)s")
     parser.add_argument("--parent", type=Path, default=Path("/var/tmp"), help="where both servers keep their data")
-    parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page and the plots")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page")
     return parser.parse_args()
 
 
@@ -185,6 +185,8 @@ def main() -> None:
         if os.geteuid():
             sys.exit("make bench starts Postfix and Dovecot, which takes root")
         compare(args)
+    if not args.results.exists():
+        sys.exit(f"no results in {args.results}")
     page.write(args.results)
     readme.write(args.results)
     say("docs/benchmarks.md and the figures in README.md are written")

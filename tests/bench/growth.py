@@ -42,7 +42,7 @@ def measure_curve(points: Points, curve: Curve, sizes: tuple[int, ...], parent: 
     groups = [(size,) for size in sizes] if curve.fresh_each else [sizes] if sizes else []
     for group in groups:
         with bench_folder(parent) as folder:
-            appliance = Appliance(folder / "m")
+            appliance = Appliance(folder / "m", users=curve.users)
             facts = machine.facts(parent)
             size = group[0]
             try:

@@ -46,6 +46,7 @@ class Curve:
     subject: Callable[[Appliance], Subject]
     about: str
     rounds: int = 3
+    users: int = 20  # how many of the accounts user0.. the appliance is seeded with
     fresh_each: bool = False
 
 

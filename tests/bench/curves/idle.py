@@ -51,5 +51,6 @@ CURVE = Curve(
     subject=Idle,
     about="Each size on an appliance of its own.",
     rounds=1,
+    users=USERS,
     fresh_each=True,
 )

@@ -17,7 +17,7 @@ from tests.bench.curves.clients import Browser, deliver, login
 from tests.bench.curves.curve import Curve, Measure, milliseconds
 from tests.bench.servers import DOMAIN, PASSWORD, Appliance
 
-OWNER = f"user150@{DOMAIN}"
+OWNER = f"user1@{DOMAIN}"
 DELIVERED, APPENDED = 400, 100
 FIRST_DATE = 1_700_000_000
 

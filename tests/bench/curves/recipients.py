@@ -6,7 +6,7 @@ from tests.bench.curves.curve import Curve, Measure
 from tests.bench.servers import Appliance, ServerError
 from tests.bench.tool import run_load
 
-DELIVERIES = 3000
+DELIVERIES, USERS = 3000, 100
 
 
 class Recipients:
@@ -14,13 +14,13 @@ class Recipients:
 
     def __init__(self, appliance: Appliance) -> None:
         self._appliance, self._size = appliance, 1
-        run_load("e2e -s 20 -m 200 -k 100 --users 100", appliance.options())
+        run_load(f"e2e -s 20 -m 200 -k 100 --users {USERS}", appliance.options())
 
     def grow(self, size: int) -> None:
         self._size = size
 
     def measure(self) -> dict[str, float]:
-        words = f"e2e -s 20 -m {DELIVERIES // self._size} -r {self._size} -k 100 --users 100"
+        words = f"e2e -s 20 -m {DELIVERIES // self._size} -r {self._size} -k 100 --users {USERS}"
         found = run_load(words, self._appliance.options())
         if found["delivered"] < found["expected"]:
             raise ServerError(f"{found['expected'] - found['delivered']} deliveries are missing")
@@ -44,4 +44,5 @@ CURVE = Curve(
     ),
     subject=Recipients,
     about=f"{DELIVERIES} deliveries each time.",
+    users=USERS,
 )
