@@ -6,6 +6,7 @@ which they were first set but are the same whatever their case (RFC 5788 section
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -52,3 +53,11 @@ class Flags:
 
 
 NO_FLAGS = Flags()
+_ATOM = re.compile(r"[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+")
+
+
+def is_keyword(name: str) -> bool:
+    """Whether IMAP can say it: flag-keyword is an atom (RFC 3501 section 9). Files of other programs, or what a power
+    cut left of ours, may hold anything.
+    """
+    return _ATOM.fullmatch(name) is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from mailcore.message.flags import is_keyword
 from mailcore.store import files
 from mailcore.store.maildir.filename import FORWARDED, MAX_KEYWORDS
 
@@ -20,7 +21,7 @@ def read(folder: str) -> list[str]:
     """The keywords by their letter; "" for a letter without one."""
     try:
         with open(os.path.join(folder, _OURS), encoding="utf-8", errors="replace") as lines:
-            return [line.rstrip("\n") for line in lines][:MAX_KEYWORDS]
+            return [_known(line.rstrip("\n")) for line in lines][:MAX_KEYWORDS]
     except FileNotFoundError:
         return _read_dovecot(folder)
 
@@ -33,6 +34,10 @@ def add(folder: str, known: list[str], wanted: Iterable[str]) -> list[str]:
     if len(keywords) > len(known):
         _write(folder, keywords)
     return keywords
+
+
+def _known(line: str) -> str:
+    return line if is_keyword(line) else ""
 
 
 def _is_strange(keyword: str) -> bool:
@@ -58,6 +63,6 @@ def _read_dovecot(folder: str) -> list[str]:
             pairs = [line.rstrip("\n").split(" ", 1) for line in lines]
     except FileNotFoundError:
         return []
-    numbered = {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and pair[0].isdigit()}
+    numbered = {int(pair[0]): _known(pair[1]) for pair in pairs if len(pair) == 2 and pair[0].isdigit()}
     last = min(max(numbered, default=-1), MAX_KEYWORDS - 1)
     return [numbered.get(number, "") for number in range(last + 1)]

@@ -16,7 +16,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, Flags
+from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, Flags, is_keyword
 
 _DAYS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
@@ -88,7 +88,7 @@ def flags_of(header: bytes) -> Flags:
         elif field == b"x-status":
             bits |= sum(bit for letter, bit in _X_STATUS if letter in value)
         elif field == b"x-keywords":
-            keywords.update(value.decode("utf-8", "replace").split())
+            keywords.update(filter(is_keyword, value.decode("utf-8", "replace").split()))
     return Flags(bits, frozenset(keywords))
 
 

@@ -4,7 +4,8 @@ time limit.
 The fcntl lock is one of an open file description (OFD): it excludes other programs' fcntl locks and also the
 other threads of this process, and closing some other descriptor of the file does not lose it. While it is
 held nobody of ours can touch the dot lock, so a dot lock found then belongs to another program or to a
-process that died.
+process that died. Ours say so in a second line: such a one is removed at once, whoever has that process id by now.
+One that is older than this boot was left by a power cut.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ DEFAULT_TIMEOUT_S = 10.0
 # long).
 STALE_AFTER_S = 1024.0
 _PAUSE_S = 0.02
+_OURS = b"mailkeep"
 
 
 @contextmanager
@@ -104,7 +106,7 @@ def _create(lock: str) -> bool:
     except FileExistsError:
         return False
     try:
-        os.write(fd, f"{os.getpid()}\n".encode())
+        os.write(fd, b"%d\n%s\n" % (os.getpid(), _OURS))
     finally:
         os.close(fd)
     return True
@@ -112,18 +114,19 @@ def _create(lock: str) -> bool:
 
 def _is_stale(lock: str) -> bool:
     try:
-        age_s = time.time() - os.stat(lock).st_mtime
-        text = Path(lock).read_bytes()[:20].split()
+        changed_at = os.stat(lock).st_mtime
+        text = Path(lock).read_bytes()[:40].split()
     except FileNotFoundError:
         return False
+    if text[1:] == [_OURS] or changed_at < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME):
+        return True
     if text and text[0].isdigit():
         return not _is_alive(int(text[0]))
-    return age_s > STALE_AFTER_S
+    return time.time() - changed_at > STALE_AFTER_S
 
 
 def _is_alive(pid: int) -> bool:
-    # Our own process would be in here only with the fcntl lock held: a lock with our number is of an earlier
-    # process that had it.
+    # A lock of our own would not be asked about: this is the number of an earlier process.
     if pid == os.getpid():
         return False
     try:

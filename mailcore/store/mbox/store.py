@@ -7,11 +7,12 @@ given back; an append that fails is cut off again. Changes in the middle go thro
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import ToWire, to_wire
 from mailcore.store import files, layout
 from mailcore.store.base import BLOCK, Content, Found, Kept, Placed, Scan, StoredAt, StoredMessage, StoreKey
-from mailcore.store.mbox import format
+from mailcore.store.mbox import format, tail
 from mailcore.store.mbox.lock import DEFAULT_TIMEOUT_S, locked_for_reading, locked_for_writing
 from mailcore.store.mbox.parse import Entry, extract, parse, text_of, whole_lines
 from mailcore.store.mbox.rewrite import recover, redo_file, rewrite
@@ -52,11 +53,12 @@ class ParsedFiles:
 
 @dataclass(frozen=True, slots=True)
 class _New:
-    """A message to append: the pieces of its text in disk form, beginning with the whole header."""
+    """A message to append: the pieces of its text in disk form, beginning with the whole header; read twice."""
 
     pieces: Callable[[], Iterator[bytes]]
     flags: Flags
     internal_date: datetime
+    message_id: str = field(default_factory=new_queue_id)
 
 
 class MboxStore:
@@ -115,6 +117,7 @@ class MboxStore:
                 os.ftruncate(fd, 0)
                 if mailbox != layout.INBOX:
                     path.unlink()
+                    tail.remove(path)
             files.sync_directory(str(path.parent))
             self._remove_empty_folders(path.parent)
 
@@ -126,6 +129,7 @@ class MboxStore:
             files.make_directory(str(target.parent))
             with self._writing(old):
                 source.rename(target)
+                tail.remove(source)
             files.sync_directories({str(source.parent), str(target.parent)})
             self._remove_empty_folders(source.parent)
 
@@ -219,7 +223,7 @@ class MboxStore:
     @contextmanager
     def _reading(self, mailbox: str) -> Iterator[tuple[int, tuple[Entry, ...]]]:
         path = self.file(mailbox)
-        if redo_file(path).exists():
+        if redo_file(path).exists() or tail.is_announced(path):
             with self._writing(mailbox):
                 pass
         try:
@@ -235,6 +239,7 @@ class MboxStore:
             files.make_directory(str(path.parent))
         with locked_for_writing(path, self._timeout_s) as fd:
             recover(fd, path)
+            tail.settle(fd, path)
             yield fd
 
     def _entries(self, fd: int, mailbox: str) -> tuple[Entry, ...]:
@@ -246,17 +251,23 @@ class MboxStore:
         return entries
 
     def _append(self, mailbox: str, messages: Sequence[_New]) -> list[Placed]:
+        path = self.file(mailbox)
         with self._writing(mailbox) as fd:
-            before = os.fstat(fd).st_size
+            before, between = os.fstat(fd).st_size, _end_of_last(fd)
             try:
-                placed = _write_at_end(fd, messages)
+                if self._durable:
+                    tail.announce(path, before, itertools.chain([between], *map(_Text, messages)))
+                placed = _write_at_end(fd, between, messages)
                 if self._durable:
                     os.fsync(fd)
             except BaseException:
                 os.ftruncate(fd, before)
                 raise
+            finally:
+                if self._durable:
+                    tail.done(path)
         if before == 0 and self._durable:
-            files.sync_directory(str(self.file(mailbox).parent))
+            files.sync_directory(str(path.parent))
         return placed
 
     def _set_in_place(self, fd: int, entries: Sequence[Entry], wanted: dict[StoreKey, Flags]) -> bool:
@@ -307,32 +318,51 @@ def _read(fd: int, entry: Entry, at_most: int | None) -> bytes:
     return to_wire(b"".join(pieces)[:at_most])
 
 
-def _write_at_end(fd: int, messages: Sequence[_New]) -> list[Placed]:
-    size = os.lseek(fd, 0, os.SEEK_END)
+class _Text:
+    """A message as it is written, in pieces; `wire_size` is that of its text when it was read to its end."""
+
+    def __init__(self, message: _New) -> None:
+        self._message = message
+        self.wire_size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        message, wire = self._message, ToWire()
+        pieces = message.pieces()
+        header = format.without_status(next(pieces, b"\n"))
+        yield (
+            format.from_line(header, message.internal_date)
+            + format.id_field(message.message_id)
+            + format.status_block(message.flags)
+            + header
+        )
+        size, last = len(wire.feed(header)), header[-1:]
+        for lines in whole_lines(pieces):
+            yield format.quote(lines)
+            size += len(wire.feed(lines))
+            last = lines[-1:]
+        ending = b"" if last == b"\n" else b"\n"
+        yield ending + b"\n"
+        self.wire_size = size + len(wire.feed(ending)) + len(wire.close())
+
+
+def _end_of_last(fd: int) -> bytes:
+    """The newlines that are missing in front of a From_ line."""
+    size = os.fstat(fd).st_size
     last = os.pread(fd, min(2, size), max(0, size - 2))
-    files.write_all(fd, b"\n" * (0 if not last or last == b"\n\n" else 1 if last.endswith(b"\n") else 2))
+    return b"\n" * (0 if not last or last == b"\n\n" else 1 if last.endswith(b"\n") else 2)
+
+
+def _write_at_end(fd: int, between: bytes, messages: Sequence[_New]) -> list[Placed]:
+    os.lseek(fd, 0, os.SEEK_END)
+    files.write_all(fd, between)
     return [_write_one(fd, message) for message in messages]
 
 
 def _write_one(fd: int, message: _New) -> Placed:
-    message_id, pieces = new_queue_id(), message.pieces()
-    header = format.without_status(next(pieces, b"\n"))
-    files.write_all(
-        fd,
-        format.from_line(header, message.internal_date)
-        + format.id_field(message_id)
-        + format.status_block(message.flags)
-        + header,
-    )
-    size, wire, last = 0, ToWire(), header[-1:]
-    size += len(wire.feed(header))
-    for lines in whole_lines(pieces):
-        files.write_all(fd, format.quote(lines))
-        size += len(wire.feed(lines))
-        last = lines[-1:]
-    ending = b"" if last == b"\n" else b"\n"
-    files.write_all(fd, ending + b"\n")
-    return Placed(f"id:{message_id}", size + len(wire.feed(ending)) + len(wire.close()))
+    text = _Text(message)
+    for piece in text:
+        files.write_all(fd, piece)
+    return Placed(f"id:{message.message_id}", text.wire_size)
 
 
 def _pieces(content: Content) -> Iterator[bytes]:

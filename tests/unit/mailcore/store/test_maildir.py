@@ -234,3 +234,9 @@ def test_an_appended_file_is_copied_so_that_its_date_is_its_own(store, folder, t
 
     assert source.stat().st_mtime == before
     assert (folder / "new" / placed.key).stat().st_mtime == datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+
+
+def test_keywords_that_no_client_could_be_told_are_none(tmp_path):
+    (tmp_path / "keywords").write_bytes(b"good\n\0\0\0\nb(d\nlast\n")
+
+    assert keywords.read(str(tmp_path)) == ["good", "", "", "last"]

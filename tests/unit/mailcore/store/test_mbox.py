@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -188,7 +189,11 @@ def test_a_rewrite_keeps_the_inode(store, inbox):
     store.remove("INBOX", [(keys[0], Flags())])
 
     assert inbox.stat().st_ino == before
-    assert [path.name for path in inbox.parent.iterdir()] == ["INBOX"]
+    # Beside it only the record of the last append, which is complete.
+    assert {path.name: path.stat().st_size > 0 for path in inbox.parent.iterdir()} == {
+        "INBOX": True,
+        "INBOX.append": False,
+    }
 
 
 def test_status_fields_that_came_with_a_message_are_not_flags(store):
@@ -261,7 +266,7 @@ def test_the_fcntl_lock_of_another_program_is_respected(store, inbox):
 
 def test_our_lock_is_seen_by_others(inbox):
     with locked_for_writing(inbox), inbox.open("r+b") as file:
-        assert Path(f"{inbox}.lock").read_text() == f"{os.getpid()}\n"
+        assert Path(f"{inbox}.lock").read_text() == f"{os.getpid()}\nmailkeep\n"
         # fcntl of the same process and another file: what another program would see.
         with pytest.raises(BlockingIOError):
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -295,8 +300,22 @@ def test_readers_do_not_exclude_readers(inbox):
         locked_for_writing(inbox, 0.05).__enter__()
 
 
+SINCE_BOOT_S = time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @pytest.mark.parametrize(
-    ("text", "age_s", "is_stale"), [("1\n", 0, False), ("999999999\n", 0, True), ("", 0, False), ("", 2000, True)]
+    ("text", "age_s", "is_stale"),
+    [
+        ("1\n", 0, False),
+        ("999999999\n", 0, True),
+        ("", 0, False),
+        ("", 2000, True),
+        # One of ours, whose process id somebody else has by now.
+        ("1\nmailkeep\n", 0, True),
+        # Left by a power cut: whole, or with a hole in place of its text.
+        ("1\n", SINCE_BOOT_S + 60, True),
+        ("\0\0", SINCE_BOOT_S + 60, True),
+    ],
 )
 def test_dot_locks_of_the_dead_are_removed(store, inbox, text, age_s, is_stale):
     lock = Path(f"{inbox}.lock")
@@ -334,3 +353,10 @@ def test_a_message_that_is_gone(store):
         store.open("INBOX", "id:none")
     with pytest.raises(MessageGone):
         store.open("None", "id:none")
+
+
+def test_keywords_that_no_client_could_be_told_are_none(store, inbox):
+    """PostgreSQL has no NUL in text: one such keyword would keep the whole mailbox from being opened."""
+    inbox.write_bytes(FROM + b"Status: RO\nX-Keywords: good \0\0\0 b(d \xff\nSubject: s\n\nbody\n\n")
+
+    assert list(store.scan("INBOX").messages.values()) == [Flags(SEEN, frozenset({"good"}))]
