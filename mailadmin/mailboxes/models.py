@@ -76,7 +76,10 @@ class Message(models.Model):
 
     class Meta:
         db_table = "message"
-        indexes = [models.Index(fields=["mailbox", "modseq"], name="message_modseq")]
+        indexes = [
+            models.Index(fields=["mailbox", "modseq"], name="message_modseq"),
+            models.Index(fields=["mailbox"], condition=~Q(keywords=[]), name="message_keyworded"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.mailbox_id}/{self.uid}"

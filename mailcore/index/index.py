@@ -6,6 +6,8 @@ usage row once at the end, so modseq rises once per transaction and counters cha
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -243,6 +245,16 @@ def expunge_rows(conn: Connection, ledger: Ledger, rows: Sequence[MessageRow]) -
 def modseqs_of(conn: Connection, mailbox_ids: Sequence[int]) -> dict[int, int]:
     """The highest modseq of each mailbox that exists: whether anything has happened to it."""
     return dict(conn.execute(statements.MODSEQS, {"mailbox_ids": list(mailbox_ids)}).fetchall())
+
+
+def uids_below(conn: Connection, mailbox_id: int, uidnext: int) -> tuple[list[int], int | None]:
+    """The UIDs below `uidnext` in order, and the first of them without \\Seen."""
+    below = {"mailbox_id": mailbox_id, "uidnext": uidnext}
+    octets, first_unseen = conn.execute(statements.UIDS_BELOW, below, binary=True).fetchone() or (b"", None)
+    uids = array("q", octets)
+    if sys.byteorder == "little":
+        uids.byteswap()
+    return uids.tolist(), first_unseen
 
 
 def message_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[MessageRow]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from mailcore.index.index import (
     lock_mailbox_named,
     lock_mailboxes,
     message_rows,
+    uids_below,
     update_flags,
     update_only_flags,
     write_ledgers,
@@ -62,6 +63,7 @@ from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
+_MANY = 100
 
 
 def open_mailbox(
@@ -78,11 +80,9 @@ def open_mailbox(
         claimed = conn.execute(statements.CLAIM_RECENT, {"mailbox_id": record.id}).fetchone()
         first_recent = claimed[0] if claimed else first_recent
     # Messages that arrived since `record` was read are left for changes_since.
-    below = {"mailbox_id": record.id, "uidnext": record.uidnext}
-    uids = [row[0] for row in conn.execute(statements.UIDS_BELOW, below, binary=True)]
-    unseen = conn.execute(statements.FIRST_UNSEEN, below).fetchone() if record.unseen else None
-    keywords = sorted(row[0] for row in conn.execute(statements.KEYWORDS, below))
-    return OpenMailbox(record, uids, first_recent, unseen[0] if unseen else None, tuple(keywords))
+    uids, first_unseen = uids_below(conn, record.id, record.uidnext)
+    keywords = conn.execute(statements.KEYWORDS, {"mailbox_id": record.id})
+    return OpenMailbox(record, uids, first_recent, first_unseen, tuple(sorted(row[0] for row in keywords)))
 
 
 def refresh(
@@ -190,26 +190,44 @@ def set_flags(
     with conn.transaction():
         ledger, found = lock_for_flags(conn, mailbox.id, uids)
         spared = {r.uid for r in found if unchanged_since is not None and r.modseq > unchanged_since}
-        wanted = [
-            (row, row.as_flags(), change.apply(row.flags, row.keywords)) for row in found if row.uid not in spared
-        ]
-        changed = [(row, before, after) for row, before, after in wanted if after != before]
+        outcome = _Outcome(change)
+        wanted = [(row, *outcome.of(row)) for row in found if row.uid not in spared]
+        changed = [(row, before, after) for row, before, after in wanted if after is not before]
         if changed:
-            mirror = [(row.store_key, before, after) for row, before, after in changed]
-            storage.store(account).set_flags(ledger.record.name, mirror)
-            update_only_flags(conn, ledger, [(row, after) for row, _, after in changed])
+            # While the database works on many rows, their files get other names.
+            with conn.pipeline() if len(changed) > _MANY else nullcontext():
+                update_only_flags(conn, ledger, [(row, after) for row, _, after in changed])
+                mirror = [(row.store_key, before, after) for row, before, after in changed]
+                storage.store(account).set_flags(ledger.record.name, mirror)
     shown = [
         FlagRow(
             row.uid,
-            row.modseq if after == before else ledger.modseq,
+            row.modseq if after is before else ledger.modseq,
             after.bits,
-            sorted(after.keywords),
+            sorted(after.keywords) if after.keywords else [],
             row.size,
             row.internal_date,
         )
         for row, before, after in wanted
     ]
     return FlagResult(shown, sorted(spared), ledger.modseq if changed else 0)
+
+
+class _Outcome:
+    """What one change makes of the flags of messages: of thousands, with a handful of different flags."""
+
+    def __init__(self, change: FlagChange) -> None:
+        self._change = change
+        self._known: dict[tuple[int, tuple[str, ...]], tuple[Flags, Flags]] = {}
+
+    def of(self, row: MessageRow) -> tuple[Flags, Flags]:
+        """The flags before and after; the same object if the change makes no difference."""
+        key = (row.flags, tuple(row.keywords))
+        found = self._known.get(key)
+        if found is None:
+            before, after = row.as_flags(), self._change.apply(row.flags, row.keywords)
+            found = self._known[key] = (before, before if after == before else after)
+        return found
 
 
 def expunge(
