@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from mailcore.clock import FakeClock, SystemClock
-from mailcore.queue import leases, operations
+from mailcore.queue import leases, operations, statements
 from mailcore.queue.records import Deferral, Results
 from mailcore.queue.summary import summarise
 from tests.fakes.queue_world import QueueWorld, to_recipient
@@ -97,6 +98,86 @@ def test_two_schedulers_never_claim_the_same(world):
     assert [lease.recipients for lease in first] == [lease.recipients for lease in meanwhile] == [5, 5]
     assert afterwards == []
     assert len({row["lease"] for row in world.rows()}) == 4
+
+
+def test_a_small_batch_is_left_to_whoever_is_expected_to_come_for_it(world):
+    world.enqueue("a@one.test", "b@two.test", "c@two.test")
+    asked: list[str] = []
+
+    claim = leases.claim_due(
+        world.conn,
+        SystemClock().now(),
+        by_domain,
+        lambda _: 5,
+        batch_size=lambda _: 2,
+        may_wait=lambda key, since: asked.append(key) or since <= SystemClock().now(),
+    )
+
+    assert [lease.hop_key for lease in claim] == ["two.test"] and not claim.is_all, "a full batch does not wait"
+    assert asked == ["one.test"]
+
+
+def test_what_was_changed_since_the_look_is_not_claimed(world, monkeypatch):
+    world.enqueue("a@one.test", "b@two.test")
+
+    def meanwhile(key: str) -> int:
+        if key == "one.test":
+            operations.hold(world.conn, recipient_ids=[world.rows()[0]["id"]])
+        return 5
+
+    claim = leases.claim_due(world.conn, SystemClock().now(), by_domain, meanwhile)
+
+    assert [lease.hop_key for lease in claim] == ["two.test"]
+    assert [row["state"] for row in world.rows()] == ["held", "leased"]
+
+
+def buffers(world: QueueWorld, statement: str, meant: dict[str, object]) -> int:
+    """How many pages of the database a statement looks at."""
+    with world.conn.transaction(force_rollback=True):
+        ((plan,),) = world.conn.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", meant).fetchall()
+    return int(plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"])
+
+
+def test_what_waits_in_the_queue_costs_nothing(world):
+    """20,000 deferred recipients of 500 domains stand there; claiming, topping up and recording look past them."""
+    world.conn.execute(FILL, {"count": 20_000, "domains": 500})
+    world.conn.execute("ANALYZE queue_message, queue_recipient")
+    world.enqueue(*(f"user{n}@one.test" for n in range(10)))
+    row_ids = [row["id"] for row in world.rows()[-10:]]
+    now, lease = SystemClock().now(), uuid.uuid4()
+    until = now + timedelta(minutes=1)
+
+    looks = {
+        "look": (statements.SELECT_DUE, {"now": now, "full": [], "row_limit": 1000, "with_sender": True}),
+        "leases": (statements.SELECT_LEASES, {}),
+        "reclaim": (statements.RECLAIM_ENDED, {"now": now}),
+        "take": (statements.TAKE_LEASE, {"ids": row_ids, "leases": [lease] * 10, "until": until, "now": now}),
+        "top up": (
+            statements.TOP_UP,
+            {"lease": lease, "destinations": ["one.test", "d7.test"], "now": now, "until": until, "row_limit": 100},
+        ),
+        "finish": (statements.FINISH_DELIVERED, {"ids": row_ids, "message_ids": [world.rows()[-1]["message_id"]]}),
+    }
+    pages = {name: buffers(world, *look) for name, look in looks.items()}
+
+    assert max(pages.values()) < 40 * len(row_ids), pages
+
+
+FILL = """
+WITH m AS (
+    INSERT INTO queue_message (queue_id, sender, size, content_offset, received_at, expires_at, ret, envid, smtputf8,
+                               body_8bit, message_id, client, account, delay_warned)
+    SELECT 'waits' || n, 'a@here.test', 1000, 0, now() - interval '1 hour', now() + interval '1 day', '', '', false,
+           false, '', '', '', false
+    FROM generate_series(1, %(count)s) AS n
+    RETURNING id
+)
+INSERT INTO queue_recipient (message_id, address, original, notify, orcpt, destination, state, next_attempt_at,
+                             attempts, last_relay, last_reply)
+SELECT id, 'u' || id || '@x.test', 'u' || id || '@x.test', '', '', 'd' || id %% %(domains)s || '.test', 'waiting',
+       now() + interval '1 hour', 1, 'none', '451 4.4.1 later'
+FROM m
+"""
 
 
 def test_an_ended_lease_makes_its_recipients_due_again(world):

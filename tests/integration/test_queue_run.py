@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -9,19 +10,22 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.db import close_old_connections
 
 from mailadmin.directory.models import Account, Alias, Domain
-from mailadmin.transport.models import TransportRule
+from mailadmin.transport.models import RelayHost, TransportRule
 from mailcore.clock import FakeClock, SystemClock
 from mailcore.identity import AccountRef
 from mailcore.mailbox import mailbox
 from mailcore.mailbox.account import get_mailbox
 from mailcore.queue import leases, operations
+from mailcore.relay.recording import MOST_GATHERED
 from mailcore.relay.run import run_lease
 from mailcore.store.storage import Storage
 from tests.fakes.dns_server import FakeDns
 from tests.fakes.queue_world import BODY, QueueWorld, to_recipient
 from tests.fakes.smtp_sink import HANG_UP, Script, Sink
+from tests.fixtures_servers import wait_until
 
 BOB = "bob@there.test"
 
@@ -80,6 +84,143 @@ def test_a_hundred_messages_use_one_connection(world):
 
     assert len(sink.received) == 100 and sink.connections == 1
     assert world.rows() == [] and world.spool_files() == []
+
+
+def test_what_becomes_due_meanwhile_joins_the_lease(world):
+    more = iter(["carol@there.test", "dave@there.test", "erin@elsewhere.test"])
+
+    def while_it_is_sent(_: bytes) -> str:
+        if address := next(more, ""):
+            world.enqueue(address)
+        return "250 ok"
+
+    with Sink(Script(end_of_data=while_it_is_sent)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        assert world.run_due() == 3
+
+    assert [message.recipients for message in sink.received] == [[BOB], ["carol@there.test"], ["dave@there.test"]]
+    assert sink.connections == 1 and world.spool_files() != []
+    assert [row["address"] for row in world.rows()] == ["erin@elsewhere.test"], "not for a domain of this lease"
+
+
+@pytest.mark.parametrize("reason", ["others wait", "begun before", "not due", "held"])
+def test_what_does_not_join_the_lease(world, reason):
+    def while_it_is_sent(_: bytes) -> str:
+        if len(sink.received) == 0:
+            world.enqueue("carol@there.test")
+            change = {
+                "begun before": "unfinished_attempts = 1",
+                "not due": "next_attempt_at = next_attempt_at + interval '1 minute'",
+                "held": "state = 'held'",
+            }
+            if reason in change:
+                world.conn.execute(f"UPDATE queue_recipient SET {change[reason]} WHERE address LIKE 'carol%'")
+        return "250 ok"
+
+    with Sink(Script(end_of_data=while_it_is_sent)) as sink:
+        world.relayhost(sink.port)
+        world.hints.are_others_waiting = reason == "others wait"
+        world.enqueue(BOB)
+        world.run_due()
+
+    assert [message.recipients for message in sink.received] == [[BOB]]
+    assert world.row()["state"] == ("held" if reason == "held" else "waiting")
+
+
+def test_mail_for_the_same_domain_that_goes_another_way_is_left_to_others(world):
+    with Sink() as usual, Sink() as special:
+        world.relayhost(usual.port)
+        host = RelayHost.objects.create(host="127.0.0.1", port=special.port, tls="none")
+        TransportRule.objects.create(match="carol@there.test", relayhost=host)
+        usual.script.end_of_data = lambda _: (
+            len(usual.received) == 0 and (world.enqueue("carol@there.test"), world.enqueue("dave@there.test")),
+            "250 ok",
+        )[1]
+        world.enqueue(BOB)
+        world.run_due()
+
+        assert [message.recipients for message in usual.received] == [[BOB], ["dave@there.test"]]
+        row = world.row()
+        assert (row["address"], row["state"], row["unfinished_attempts"]) == ("carol@there.test", "waiting", 0)
+        assert special.connections == 0
+        world.run_due()
+        assert len(special.received) == 1 and world.rows() == []
+
+
+def test_a_changed_relayhost_ends_a_lease_that_would_go_on(world, monkeypatch):
+    monkeypatch.setattr("mailcore.relay.sending.SAME_SNAPSHOT_S", 0.0)
+    with Sink() as before, Sink() as after:
+        world.relayhost(before.port)
+
+        def change(_: bytes) -> str:
+            if len(before.received) == 0:
+                close_old_connections()
+                world.relayhost(after.port)
+                world.enqueue("carol@there.test")
+            return "250 ok"
+
+        before.script.end_of_data = change
+        world.enqueue(BOB)
+        world.run_due()
+        assert len(before.received) == 1 and len(world.rows()) == 1
+        world.run_due()
+
+    assert [message.recipients for message in after.received] == [["carol@there.test"]]
+
+
+def test_only_a_few_accepted_messages_are_not_recorded_yet(world):
+    """They are what is sent twice if the worker dies now."""
+    unrecorded: list[int] = []
+
+    def count(_: bytes) -> str:
+        with psycopg.connect(world.url, autocommit=True) as conn:
+            (left,) = conn.execute("SELECT count(*) FROM queue_recipient").fetchone()
+        unrecorded.append(len(sink.received) - (100 - left))
+        return "250 ok"
+
+    with Sink(Script(end_of_data=count)) as sink:
+        world.relayhost(sink.port)
+        for number in range(100):
+            world.enqueue(f"user{number}@there.test")
+        world.run_due()
+
+    assert max(unrecorded) <= MOST_GATHERED + 1 and world.rows() == []
+
+
+def test_outcomes_are_recorded_while_a_slow_server_thinks(world):
+    seen: list[int] = []
+
+    def slowly(_: bytes) -> str:
+        if len(sink.received) == 5:
+            wait_until(lambda: len(world.rows()) == 1, seconds=5, what="only the message at work is left")
+            seen.append(len(world.rows()))
+        return "250 ok"
+
+    with Sink(Script(end_of_data=slowly)) as sink:
+        world.relayhost(sink.port)
+        for number in range(6):
+            world.enqueue(f"user{number}@there.test")
+        world.run_due(world.worker(time_scale=1.0))
+
+    assert seen == [1] and world.rows() == []
+
+
+def test_a_spool_file_that_cannot_be_removed_holds_nothing_up(world, monkeypatch):
+    real = os.unlink
+
+    def refused(path: str, *arguments: object, **options: object) -> None:
+        if str(path).endswith(stuck):
+            raise PermissionError(path)
+        real(path)
+
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        stuck, *_ = [world.enqueue(BOB) for _ in range(30)]
+        monkeypatch.setattr(os, "unlink", refused)
+        world.run_due()
+
+    assert len(sink.received) == 30 and world.rows("queue_message") == [] and world.spool_files() == [stuck]
 
 
 def test_a_transaction_has_at_most_a_hundred_recipients(world):
@@ -274,8 +415,6 @@ def test_a_next_host_that_knows_dsn_reports_success_itself(world):
 def test_mail_by_mx_and_by_transport_rule(world):
     zone = "there.test. 60 IN MX 10 mx.there.test.\nmx.there.test. 60 IN A 127.0.0.1\nnull.test. 60 IN MX 0 .\n"
     with Sink() as ruled, FakeDns(zone) as dns:
-        from mailadmin.transport.models import RelayHost
-
         host = RelayHost.objects.create(host="127.0.0.1", port=ruled.port, tls="none")
         TransportRule.objects.create(match="ruled.test", direction="recipient", relayhost=host)
         world.enqueue("a@ruled.test", "b@null.test")
@@ -503,8 +642,6 @@ def test_the_last_two_recipients_finished_at_the_same_time_finish_the_message(wo
         Sink(Script(end_of_data=lambda _: (barrier.wait(), "250 ok")[1])) as one,
         Sink(Script(end_of_data=lambda _: (barrier.wait(), "250 ok")[1])) as two,
     ):
-        from mailadmin.transport.models import RelayHost
-
         for name, sink in (("one.test", one), ("two.test", two)):
             host = RelayHost.objects.create(host="127.0.0.1", port=sink.port, tls="none")
             TransportRule.objects.create(match=name, direction="recipient", relayhost=host)

@@ -97,6 +97,32 @@ def test_a_broker_that_is_down_costs_nothing_but_time(world, make_scheduler, han
     assert scheduler.tick() == 2
 
 
+def test_a_destination_that_is_served_keeps_what_comes_for_a_moment(world, make_scheduler, monkeypatch):
+    monkeypatch.setattr(scheduling, "PATIENCE_S", 0.5)
+    scheduler = make_scheduler()
+    world.enqueue("a@busy.test")
+    assert scheduler.tick() == 1
+
+    world.enqueue("b@busy.test", "a@other.test")
+    assert scheduler.tick() == 1, "the other destination waits for nobody"
+    assert {row["address"]: row["state"] for row in world.rows()}["b@busy.test"] == "waiting"
+    wait_until(scheduler.tick, seconds=5, what="nobody came for it")
+
+    assert states(world) == ["leased"] * 3
+
+
+def test_a_backlog_for_a_destination_that_is_served_gets_another_worker(world, make_scheduler, monkeypatch):
+    monkeypatch.setattr(scheduling, "PATIENCE_S", 60)
+    monkeypatch.setattr(leases, "BATCH_SIZE", 3)
+    scheduler = make_scheduler()
+    world.enqueue("a@busy.test")
+    assert scheduler.tick() == 1
+
+    world.enqueue(*(f"user{number}@busy.test" for number in range(5)))
+
+    assert scheduler.tick() == 1 and states(world).count("leased") == 4
+
+
 def test_one_next_hop_gets_no_more_leases_than_the_workers_can_hold(world, make_scheduler, monkeypatch):
     monkeypatch.setattr(leases, "BATCH_SIZE", 1)
     for number in range(10):
