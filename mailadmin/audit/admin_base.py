@@ -35,6 +35,10 @@ def may_administer(request: HttpRequest) -> bool:
 class BoundedChangeList(ChangeList):
     """A list that costs the same however long its table is (mailadmin.counting)."""
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Also for an address that was typed: what is not offered for sorting is not sorted by."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+
     def get_results(self, request: HttpRequest) -> None:
         paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         try:

@@ -104,3 +104,14 @@ def test_old_weeks_of_a_filled_trace_are_dropped(filled):
 
     kept, first = filled.execute("SELECT count(*), min(at) FROM trace_event").fetchone()
     assert 0 < kept < before and first > oldest - timezone.timedelta(days=7)
+
+
+def test_nobody_sorts_a_million_lines_by_typing_an_address(filled, panel):
+    with counted_queries() as asked:
+        assert panel.get("/admin/audit/auditentry/?o=1").status_code == 200
+
+    assert not any('ORDER BY "audit_entry"."actor"' in statement for statement in asked)
+
+
+def test_a_page_beyond_the_last_one_leads_back_to_the_list(panel):
+    assert panel.get("/admin/directory/alias/?p=999999").status_code == 302

@@ -99,9 +99,8 @@ def _list_queries(request: Any, model_admin: ModelAdmin, changelist: Any) -> dic
     last = -(-changelist.result_count // changelist.list_per_page)
     queries["page in the middle"] = f"?p={max(last // 2, 1)}"
     queries["last page"] = f"?p={max(last, 1)}"
-    for number, name in enumerate(model_admin.get_list_display(request), 1):
-        sortable = model_admin.sortable_by is None or name in model_admin.sortable_by
-        if sortable and changelist.get_ordering_field(name):
+    for number, name in enumerate(changelist.list_display):
+        if changelist.get_ordering_field(name):
             queries[f"by {name}"] = f"?o={number}"
             queries[f"by {name}, descending"] = f"?o=-{number}"
             queries[f"by {name}, last page"] = f"?o={number}&p={max(last, 1)}"
