@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, ClassVar
 
 
@@ -198,9 +197,12 @@ EMPTY: dict[str, Any] = {"client_address": None, "size": None, "delay_s": None}
 
 def fields_of(event: Event) -> dict[str, Any]:
     """All fields of an event by name."""
-    return {name: getattr(event, name) for name in _names(type(event))}
+    names = _NAMES.get(type(event)) or _NAMES.setdefault(type(event), _names_of(type(event)))
+    return {name: getattr(event, name) for name in names}
 
 
-@lru_cache(maxsize=64)
-def _names(kind: type[Event]) -> tuple[str, ...]:
+_NAMES: dict[type[Event], tuple[str, ...]] = {}
+
+
+def _names_of(kind: type[Event]) -> tuple[str, ...]:
     return tuple(name for cls in kind.__mro__ for name in getattr(cls, "__slots__", ()))
