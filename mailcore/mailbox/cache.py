@@ -7,19 +7,25 @@ the same. What could not be written back is still answered.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 
+from mailcore.errors import MessageGone
 from mailcore.index import statements
 from mailcore.index.index import message_rows
 from mailcore.index.records import CachedRow
 from mailcore.mailbox.reading import read_messages
-from mailcore.message.summary import Summary, summarise
+from mailcore.message.structure import parse_structure
+from mailcore.message.summary import Summary, summarise, summarise_structure
 from mailcore.store.base import MessageStore
+from mailcore.store.wire_text import WireText
 
 Connection = psycopg.Connection[Any]
 _BLOCK = 200
+# Messages from this size on are parsed where they lie.
+_LARGE = 1 << 20
 
 
 def cached_rows(conn: Connection, store: MessageStore, mailbox_id: int, uids: Sequence[int] | None) -> list[CachedRow]:
@@ -54,8 +60,13 @@ def _summaries(
     mailbox = conn.execute(statements.MAILBOX_BY_ID, {"mailbox_id": mailbox_id}).fetchone()
     if mailbox is None:
         return
-    for row, data in read_messages(store, mailbox[2], message_rows(conn, mailbox_id, uids)):
+    rows = message_rows(conn, mailbox_id, uids)
+    for row, data in read_messages(store, mailbox[2], [row for row in rows if row.size < _LARGE]):
         yield row.uid, summarise(data)
+    for row in rows:
+        if row.size >= _LARGE:
+            with suppress(MessageGone), store.open(mailbox[2], row.store_key, row.as_flags()) as message:
+                yield row.uid, summarise_structure(parse_structure(WireText(message)))
 
 
 def write_back(conn: Connection, mailbox_id: int, summaries: dict[int, Summary]) -> None:

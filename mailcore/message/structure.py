@@ -12,6 +12,7 @@ cannot be read is text/plain.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from mailcore.message.headers import Headers, parse_headers
 from mailcore.message.parameters import Parameters, parameter, parse_content_type, parse_token
@@ -61,7 +62,21 @@ class Part:
         return self.type == "message" and self.subtype == "rfc822"
 
 
-def parse_structure(data: bytes) -> Part:
+class Octets(Protocol):
+    """What is asked of a message: bytes, or something that reads a large one where it is looked at."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, wanted: slice, /) -> bytes: ...
+
+    def startswith(self, prefix: bytes, start: int = 0, /) -> bool: ...
+
+    def find(self, wanted: bytes, start: int = 0, end: int | None = None, /) -> int: ...
+
+    def count(self, octet: bytes, start: int, end: int, /) -> int: ...
+
+
+def parse_structure(data: Octets) -> Part:
     """The part tree of a message in wire form."""
     return _Parser(data).parse()
 
@@ -110,7 +125,7 @@ class _Open:
 
 
 class _Parser:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Octets) -> None:
         self._data = data
         self._stack: list[_Open] = []
         self._boundaries: dict[bytes, int] = {}

@@ -88,6 +88,11 @@ class StoredMessage:
             left -= len(data)
             yield data
 
+    def disk_range(self, start: int, length: int) -> bytes:
+        """At most `length` bytes as stored, from `start` on."""
+        self._source.seek(self._start + start)
+        return self._source.read(max(0, min(length, self._length - start)))
+
     def close(self) -> None:
         """Give the file back."""
         self._source.close()

@@ -26,6 +26,7 @@ from accessd.imap.response import Completion, Response
 from mailcore.errors import MessageGone
 from mailcore.message.structure import Part, parse_structure
 from mailcore.store.base import StoredMessage
+from mailcore.store.wire_text import WireText
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -129,6 +130,6 @@ async def _structure(session: ImapSession, plan: Plan, located: Located, message
         return None
     key = (plan.view.record.id, located.uid)
     if session.last_structure is None or session.last_structure[0] != key:
-        structure = await session.context.offload.plain(lambda: parse_structure(message.read()))
+        structure = await session.context.offload.plain(lambda: parse_structure(WireText(message)))
         session.last_structure = (key, structure)
     return session.last_structure[1]
