@@ -10,7 +10,7 @@ so frequent that a page of results is found quickly anyway, the tables are joine
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -34,10 +34,17 @@ class ArrayWords(Func):
 
 def search(rows: QuerySet[Any], text: str, fields: Sequence[str]) -> QuerySet[Any]:
     """The rows in which every word of `text` occurs; "words in quotes" stay together."""
+    own = [field for field in fields if "__" not in field]
+    related: dict[str, list[str]] = {}
+    for field in fields:
+        relation, _, rest = field.partition("__")
+        if rest:
+            related.setdefault(relation, []).append(rest)
+    rows = _with_arrays(rows, own)
     for word in words_of(text):
-        conditions = [condition(rows.model, field, word) for field in fields]
-        arrays = {name: ArrayWords(F(field)) for field, name in _arrays(rows.model, fields)}
-        rows = rows.alias(**arrays).filter(reduce(or_, conditions))
+        conditions = [_in_field(rows.model, field, word) for field in own]
+        conditions += [_in_related(rows.model, relation, rest, word) for relation, rest in related.items()]
+        rows = rows.filter(reduce(or_, conditions))
     return rows
 
 
@@ -46,19 +53,18 @@ def words_of(text: str) -> list[str]:
     return [unescape_string_literal(word) if _is_quoted(word) else word for word in smart_split(text)][:MAX_WORDS]
 
 
-def condition(model: type[Model], field: str, word: str) -> Q:
-    """One word in one field, perhaps of a related table."""
-    relation, _, rest = field.partition("__")
-    if not rest:
-        return Q(**{f"{_column(model, field)}__{_lookup(word)}": word})
-    related = model._meta.get_field(relation).related_model
-    few = list(search_one(related, rest, word)[: FEW + 1])
-    return Q(**{f"{relation}__in": few}) if len(few) <= FEW else Q(**{f"{field}__{_lookup(word)}": word})
+def _in_field(model: type[Model], field: str, word: str) -> Q:
+    return Q(**{f"{_column(model, field)}__{_lookup(word)}": word})
 
 
-def search_one(model: type[Model], field: str, word: str) -> QuerySet[Any]:
-    """The keys of the rows of `model` in whose `field` the word occurs."""
-    return model._default_manager.order_by().filter(condition(model, field, word)).values_list("pk", flat=True)
+def _in_related(model: type[Model], relation: str, fields: Sequence[str], word: str) -> Q:
+    """One word in fields of the table that `relation` leads to: one look into it."""
+    other = model._meta.get_field(relation).related_model
+    found = other._default_manager.order_by().filter(reduce(or_, [_in_field(other, field, word) for field in fields]))
+    few = list(found.values_list("pk", flat=True)[: FEW + 1])
+    if len(few) <= FEW:
+        return Q(**{f"{relation}__in": few})
+    return reduce(or_, [Q(**{f"{relation}__{field}__{_lookup(word)}": word}) for field in fields])
 
 
 def _lookup(word: str) -> str:
@@ -69,9 +75,9 @@ def _column(model: type[Model], field: str) -> str:
     return f"{field}_words" if isinstance(model._meta.get_field(field), ArrayField) else field
 
 
-def _arrays(model: type[Model], fields: Iterable[str]) -> list[tuple[str, str]]:
-    plain = [field for field in fields if "__" not in field]
-    return [(field, column) for field in plain if (column := _column(model, field)) != field]
+def _with_arrays(rows: QuerySet[Any], fields: Sequence[str]) -> QuerySet[Any]:
+    arrays = {column: field for field in fields if (column := _column(rows.model, field)) != field}
+    return rows.alias(**{column: ArrayWords(F(field)) for column, field in arrays.items()})
 
 
 def _is_quoted(word: str) -> bool:

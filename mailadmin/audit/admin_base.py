@@ -50,7 +50,9 @@ class BoundedChangeList(ChangeList):
         self.result_list = page_of(self.queryset, start, start + self.list_per_page, whole)
         self.paginator, self.result_count = paginator, paginator.count
         self.multi_page = self.result_count > self.list_per_page
-        self.full_result_count, self.show_full_result_count = None, False
+        # unfold offers "Show all" where the two differ.
+        self.full_result_count = None if self.queryset.query.where else self.result_count
+        self.show_full_result_count = False
         self.show_admin_actions, self.can_show_all = True, False
 
 

@@ -205,7 +205,8 @@ IN_NAMES = f",S={len(CONTENT)},W={len(CONTENT) + CONTENT.count(10)}"
 
 def make_files(cur: Path, count: int) -> None:
     """The files of FOLDER: links to a few, since a file system wants to be asked 200,000 times anyway."""
-    cur.mkdir(parents=True, exist_ok=True)
+    for folder in (cur, cur.with_name("new"), cur.with_name("tmp")):
+        folder.mkdir(parents=True, exist_ok=True)
     for number in range(1, count + 1):
         letters = ("F" if number % 1000 == 0 else "") + ("S" if number % 10 else "")
         name = cur / f"key.{number}{IN_NAMES}:2,{letters}"
