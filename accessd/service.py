@@ -39,6 +39,7 @@ from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import mailbox_changes
 from mailcore.index.index import modseqs_of
 from mailcore.maillog.record import Recorder
+from mailcore.memory import give_back_large_blocks
 from mailcore.offload import Offload
 from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--worker", type=int, default=0, help="number of this process, for reports and logs")
     arguments = parser.parse_args()
     logging.configure("accessd")
+    give_back_large_blocks()
     # A SEARCH that reads every message keeps its thread busy: the loop gets its turn after this time, not after 5 ms.
     sys.setswitchinterval(SWITCH_S)
     uvloop.run(run(Settings.from_env(), arguments.worker))

@@ -263,7 +263,7 @@ async def _send_whole(session: Pop3Session, number: int, row: FlagRow) -> None:
         text = session.ahead.pop(number, None)
     if text is None:
         raise MessageGone(f"uid {row.uid}")
-    session.connection.write(response.positive(f"{row.size} octets") + text)
+    session.connection.write(text)
 
 
 def _wanted_with(session: Pop3Session, number: int) -> list[int]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from psycopg import Connection
 
 from accessd.pop3.lock import MaildropLock
-from accessd.pop3.response import Stuffer, stuffed
-from mailcore.errors import MessageGone
+from accessd.pop3.response import Stuffer, positive, stuffed
 from mailcore.identity import AccountRef
 from mailcore.index.index import message_rows
 from mailcore.index.records import SEEN, FlagChange, FlagMode, FlagRow, Flags, MailboxRecord
 from mailcore.mailbox import account as accounts
 from mailcore.mailbox import mailbox as mailboxes
+from mailcore.mailbox.reading import read_messages
 from mailcore.store.base import StoredMessage
 from mailcore.store.layout import INBOX, account_folder
 from mailcore.store.storage import Storage
@@ -71,17 +71,10 @@ def open_maildrop(conn: Connection, storage: Storage, account: AccountRef) -> Ma
 
 
 def read_ready(conn: Connection, storage: Storage, maildrop: Maildrop, uids: Sequence[int]) -> dict[int, bytes]:
-    """Several small messages with one query, ready to be sent behind +OK. Those that are gone are left
-    out."""
-    store = storage.store(maildrop.account)
-    ready: dict[int, bytes] = {}
-    for row in message_rows(conn, maildrop.mailbox.id, uids):
-        try:
-            with store.open(INBOX, row.store_key, row.as_flags()) as message:
-                ready[row.uid] = stuffed(message.read())
-        except MessageGone:
-            continue
-    return ready
+    """Several small messages with one query, as whole responses. Those that are gone are left out."""
+    rows = message_rows(conn, maildrop.mailbox.id, uids)
+    read = read_messages(storage.store(maildrop.account), INBOX, rows)
+    return {row.uid: positive(f"{row.size} octets") + stuffed(data) for row, data in read}
 
 
 def open_message(conn: Connection, storage: Storage, maildrop: Maildrop, uid: int) -> StoredMessage:

@@ -9,6 +9,7 @@ from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import AuthenticationFailed, MessageGone
 from mailcore.identity import AccountRef
 from mailcore.index.records import FlagRow, Flags, MailboxRecord, OpenMailbox
+from mailcore.message.wire import to_wire
 from mailcore.store.base import StoredMessage
 
 ALICE = AccountRecord(AccountRef(7, "alice@example.org"))
@@ -107,11 +108,16 @@ class FakeMailboxes:
     def message_rows(self, conn, mailbox_id, uids):
         if self.failure is not None:
             raise self.failure
-        return [SimpleNamespace(uid=uid, store_key=str(uid), as_flags=Flags) for uid in uids if uid in self.messages]
+        return [
+            SimpleNamespace(uid=uid, store_key=str(uid), size=len(to_wire(self.messages[uid])), as_flags=Flags)
+            for uid in uids
+            if uid in self.messages
+        ]
 
-    def open(self, mailbox, key, flags):
-        assert mailbox == "INBOX"
-        return StoredMessage(io.BytesIO(self.messages[int(key)]))
+    def read_each(self, mailbox, messages, *, at_most=None):
+        assert (mailbox, at_most) == ("INBOX", None)
+        found = [self.messages.get(int(key)) for key, _ in messages]
+        return [None if data is None else to_wire(data) for data in found]
 
     def expunge(self, conn, storage, account, mailbox, uids=None, *, only_deleted=True):
         assert only_deleted is False
