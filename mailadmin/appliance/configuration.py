@@ -72,14 +72,14 @@ class Configuration:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Configuration":
         """Read it. Raises ConfigurationError."""
         home = mail_home(environment)
-        each_core = _default_workers()
+        cores = os.cpu_count() or 1
         return cls(
             home=home,
             listen_addresses=_addresses(environment.get("LISTEN_ADDRESS") or "127.0.0.1"),
             ports={name: _port(environment, name, default) for name, default in _all_ports().items()},
             domain=(environment.get("MAIL_DOMAIN") or "mailkeep.test").lower(),
-            smtpd_workers=_number(environment, "SMTPD_WORKERS", each_core),
-            accessd_workers=_number(environment, "ACCESSD_WORKERS", each_core),
+            smtpd_workers=_number(environment, "SMTPD_WORKERS", _smtpd_workers(cores)),
+            accessd_workers=_number(environment, "ACCESSD_WORKERS", min(cores, 4)),
             web_workers=_number(environment, "WEB_WORKERS", 2),
             queue_workers=_number(environment, "QUEUE_WORKERS", 4),
             database_url=environment.get("DATABASE_URL", ""),
@@ -185,7 +185,6 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _default_workers() -> int:
+def _smtpd_workers(cores: int) -> int:
     """One process serves a small machine well, since a batch is the larger the fewer collect it."""
-    cores = os.cpu_count() or 1
     return 1 if cores < 4 else min(cores, 4)
