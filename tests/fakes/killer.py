@@ -38,7 +38,8 @@ class Killer(threading.Thread):
             kind = self._draw()
             victim = self._find(kind)
             if victim is None:
-                continue  # it is not up again yet; its turn comes with the next bag
+                self._put_back(kind)
+                continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 self.kills[kind] += 1
@@ -52,6 +53,11 @@ class Killer(threading.Thread):
             self._bag = [*ROLES, *(f"child of {role}" for role in PARENTS)]
             self._rng.shuffle(self._bag)
         return self._bag.pop()
+
+    def _put_back(self, kind: str) -> None:
+        """It is not up again yet: its turn comes after the others, or with the next bag."""
+        if self._bag:
+            self._bag.insert(0, kind)
 
     def _find(self, kind: str) -> int | None:
         state = json.loads((self._appliance.home / "run" / "appliance.json").read_text())
