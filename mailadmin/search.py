@@ -19,6 +19,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import F, Func, Model, Q, QuerySet, TextField
 from django.utils.text import smart_split, unescape_string_literal
 
+from mailadmin.counting import is_unique
+
 # Keys of related rows that are written into the statement; and how many words of a search count.
 FEW = 500
 MAX_WORDS = 10
@@ -54,6 +56,9 @@ def words_of(text: str) -> list[str]:
 
 
 def _in_field(model: type[Model], field: str, word: str) -> Q:
+    if field == "address" and len(word) <= SHORT and is_unique(model, field):
+        # Stored in lower case. Trigrams also know where the words inside an address begin, which would be most of them.
+        return Q(address__startswith=word.lower())
     return Q(**{f"{_column(model, field)}__{_lookup(word)}": word})
 
 

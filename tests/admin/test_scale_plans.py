@@ -23,6 +23,7 @@ PIECE = "er000123"
 BY_INDEX = {
     f"/admin/directory/account/?q={PIECE}": "account",
     f"/admin/directory/alias/?q={PIECE}": "alias",
+    "/api/v1/aliases?search=us": "alias",
     f"/admin/mailboxes/mailbox/?q={PIECE}": "mailbox",
     f"/admin/audit/auditentry/?q={PIECE}": "audit_entry",
     "/admin/audit/auditentry/": "audit_entry",

@@ -84,7 +84,8 @@ class AliasViewSet(NaturalKeyViewSet):
     serializer_class = AliasSerializer
     filterset_class = AliasFilter
     ordering = ["address"]
-    ordering_fields = ["address", "enabled"]
+    # Only what an index answers: there may be a million, and the switch is a filter.
+    ordering_fields = ["address"]
 
     def normal(self, key: str) -> str:
         return address_key(key)
