@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from tests.bench.load import Meter
 from tests.bench.panel import PANEL, panel_figures
 from tests.bench.rows import PRELOAD, ROWS, Row
 from tests.bench.servers import ROOT, Appliance, Peer, ServerError, bench_folder
-from tests.bench.tool import NoResult, run, run_load, say
+from tests.bench.tool import NoResult, run, run_load, say, stop_on_sigterm
 
 RESULTS = ROOT / "var" / "bench" / "results.jsonl"
 Server = Appliance | Peer
@@ -180,7 +179,7 @@ def compare(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the servers are stopped too
+    stop_on_sigterm()
     if not args.page_only:
         if os.geteuid():
             sys.exit("make bench starts Postfix and Dovecot, which takes root")

@@ -11,7 +11,6 @@ are drawn, and docs/benchmarks.md is written anew if there are results of `make 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from tests.bench.curves.curve import Curve
 from tests.bench.growth_page import CURVES
 from tests.bench.points import Points
 from tests.bench.servers import Appliance, ServerError, bench_folder
-from tests.bench.tool import NoResult, say
+from tests.bench.tool import NoResult, say, stop_on_sigterm
 
 RESULTS = compare.RESULTS.with_name("growth.jsonl")
 FAILURES = (ServerError, NoResult, OSError, RuntimeError, psycopg.Error)
@@ -83,7 +82,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the appliance is stopped too
+    stop_on_sigterm()
     wanted = {name.strip() for name in args.only.split(",") if name.strip()}
     if unknown := wanted - {curve.name for curve in CURVES}:
         sys.exit(f"no curve {', '.join(sorted(unknown))}; there are {', '.join(curve.name for curve in CURVES)}")

@@ -301,7 +301,7 @@ def warm_up(options: list[str], users: int) -> None:
 def load_arguments(options: list[str], **wanted: Any) -> Namespace:
     """What load.py's functions are called with: its own options, parsed, and more by name."""
     args = load.sending_options().parse_args(options)
-    for name, value in wanted.items():
+    for name, value in {"loop_name": "uvloop", **wanted}.items():
         setattr(args, name, value)
     return args
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +38,18 @@ def run(command: list[str], *, longest_s: float = LONGEST_S) -> dict[str, Any]:
 def run_load(words: str, options: list[str]) -> dict[str, Any]:
     """load.py with the options that name a server. Raises NoResult."""
     return run([sys.executable, "-m", "tests.bench.load", *words.split(), *options])
+
+
+def stop_on_sigterm() -> None:
+    """Leave through every `finally` when told to stop, so that the servers are stopped too. Forked tools just end."""
+    own = os.getpid()
+
+    def stop(*_: object) -> None:
+        if os.getpid() != own:
+            os._exit(0)
+        sys.exit("stopped")
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def say(text: str) -> None:

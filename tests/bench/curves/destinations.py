@@ -21,12 +21,21 @@ class Sinks:
     """Sinks on several ports, each a process, as long as the block runs."""
 
     def __init__(self, appliance: Appliance, ports: list[int]) -> None:
-        self._sinks = [load.OwnSink(load_arguments(appliance.options(), sink_port=port)) for port in ports]
+        self._sinks = []
+        try:
+            for port in ports:
+                self._sinks.append(load.OwnSink(load_arguments(appliance.options(), host="127.0.0.1", sink_port=port)))
+        except SystemExit as error:  # how a tool for the command line says that it cannot
+            self.close()
+            raise ServerError(str(error)) from error
 
     def __enter__(self) -> Sinks:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         for sink in self._sinks:
             sink.close()
 
