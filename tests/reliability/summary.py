@@ -70,7 +70,7 @@ class Machine:
             date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             cores=os.cpu_count() or 1,
             memory_gib=round(int(found[1]) / (1 << 20)) if found else 0,
-            kernel=f"{platform.system()} {platform.release()}",
+            kernel=f"{platform.system()} {platform.release().partition('-')[0]}",
             python=platform.python_version(),
         )
 
