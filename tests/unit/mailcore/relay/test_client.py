@@ -8,18 +8,9 @@ import pytest
 
 from mailcore.address import Address
 from mailcore.envelope import Recipient
-from mailcore.relay.client import (
-    Client,
-    Credentials,
-    Dialogue,
-    OutgoingMail,
-    Receive,
-    Send,
-    SendContent,
-    StartTls,
-    Transaction,
-)
+from mailcore.relay.client import Client, Credentials, OutgoingMail, Transaction
 from mailcore.relay.errors import SessionRefused
+from mailcore.relay.steps import Dialogue, Receive, Send, SendContent, StartTls
 from mailcore.reply import Reply
 from mailcore.smtp.reply_parser import ReplyParser
 
