@@ -9,6 +9,7 @@ import redis
 from accessd.file_watch import FileWatch
 from accessd.imap.flag_tables import FlagTables
 from accessd.notifications import Hub
+from accessd.recent_logins import RecentLogins
 from mailcore.config.live import LiveConfig
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.lookups import Directory
@@ -33,3 +34,4 @@ class Context:
     files: FileWatch
     journal: Journal | None = None
     flags: FlagTables = field(default_factory=FlagTables)
+    recent_logins: RecentLogins = field(default_factory=RecentLogins)

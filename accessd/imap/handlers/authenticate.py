@@ -73,7 +73,9 @@ async def _become(session: ImapSession, user: str, password: str, mechanism: str
             )
         )
         raise
-    await context.offload(ensure_account, session.storage, account.ref)
+    if not context.recent_logins.has(account.ref.id):
+        await context.offload(ensure_account, session.storage, account.ref)
+        context.recent_logins.note(account.ref.id)
     session.log_in(account)
     context.recorder.record(
         AuthOk(client_address=client, account=account.address, protocol="imap", mechanism=mechanism)
