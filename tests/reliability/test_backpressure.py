@@ -115,7 +115,7 @@ def test_senders_faster_than_the_disk(
         assert slow.execute("SELECT count(*) FROM message") == [(len(accepted),)]
 
     assert len(accepted) > senders, "the disk is slow, not dead"
-    # What each sender may have in memory: a message in the making, what it has sent ahead, its part of a batch on its way
+    # What each sender may have in memory: a message in the making, what it has sent ahead, its part of a batch that goes
     # to the disk. Reached after a quarter of a minute; it does not grow with the number of messages.
     assert growth.bytes < 30 * MIB + senders * MIB, growth.mib
     latency = healthy.assert_served()

@@ -35,7 +35,7 @@ from smtpd.completion import complete
 from smtpd.incoming import MEMORY_LIMIT
 from tests.reliability.broken_mail import HEAD, KINDS, Kind
 
-SHORT_BYTES = 30_000
+SHORT_BYTES = 20_000
 LONG_BYTES = 1_000_000
 # A linear reader of ours takes about a second per MiB of the worst; a quadratic one shows long before.
 SECONDS_AT_MOST = 4.0
