@@ -115,8 +115,8 @@ def test_senders_faster_than_the_disk(
         assert slow.execute("SELECT count(*) FROM message") == [(len(accepted),)]
 
     assert len(accepted) > senders, "the disk is slow, not dead"
-    # What each sender may have in memory: a message in the making, what it has sent ahead, its part of a batch that goes
-    # to the disk. Reached after a quarter of a minute; it does not grow with the number of messages.
+    # What each sender may have in memory: a message in the making, what it has sent ahead, its part of a batch going
+    # out. Reached after a quarter of a minute; it does not grow with the number of messages.
     assert growth.bytes < 30 * MIB + senders * MIB, growth.mib
     latency = healthy.assert_served()
     record(7, "senders faster than the disk", senders=senders, growth_mib=growth.mib, accepted=len(accepted), **latency)
