@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from mailcore.message.flags import Flags
@@ -56,6 +55,8 @@ def rewrite(
         os.ftruncate(fd, offset)
         os.fsync(fd)
         return
+    # The plan tells what the pages of the file are now; a power cut must not bring back what they were before.
+    os.fsync(fd)
     plan = _write_redo(fd, path, offset, _new_tail(fd, entries[first:], without, flags))
     _finish(fd, path, plan)
 
@@ -142,15 +143,24 @@ def _is_half_way(fd: int, path: Path, plan: Plan) -> bool:
     size, new_size = os.fstat(fd).st_size, plan.offset + plan.tail
     if not min(plan.old_size, new_size) <= size <= max(plan.old_size, new_size):
         return False
+    start = plan.offset
     with open(redo_file(path), "rb") as redo:
-        new_pages = [_digest(page) for page in _pages(redo.fileno(), 0, plan.tail, phase=plan.offset)]
-    now = [_digest(page) for page in _pages(fd, plan.offset, size)]
-    # The last page of the longer state may be cut at the end of the shorter one.
-    return all(
-        digest in (old, new) or number >= len(now) - 1
-        for number, (digest, old, new) in enumerate(zip_longest(now, plan.old_pages, new_pages))
-        if number < len(now)
-    )
+        new_pages = _pages(redo.fileno(), 0, plan.tail, phase=plan.offset)
+        old_pages = iter(plan.old_pages)
+        for now in _pages(fd, plan.offset, size):
+            old, new = next(old_pages, ""), next(new_pages, b"")
+            # The last page of the longer state may be cut at the end of the shorter one.
+            is_cut = start + len(now) == size < plan.old_size
+            if not (is_cut or new[: len(now)] == now or _is_old(now, old, plan.old_size - start)):
+                return False
+            start += len(now)
+    return True
+
+
+def _is_old(page: bytes, digest: str, length: int) -> bool:
+    """Whether it is the page before the change; behind the old end of the file the disk may have put zeros."""
+    length = min(max(length, 0), len(page))
+    return (not length or _digest(page[:length]) == digest) and not any(page[length:])
 
 
 def _append_missing(fd: int, path: Path, plan: Plan) -> None:

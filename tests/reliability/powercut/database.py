@@ -23,7 +23,12 @@ import psycopg
 from tests.reliability.powercut.trace import Call
 
 Dump = Mapping[str, bytes]
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'django%' ORDER BY 1"
+# Partitions are those of the trace, which is a log.
+_TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT relispartition AND relname NOT LIKE 'django%'
+ORDER BY 1
+"""
 _COMMIT = re.compile(r"\s*COMMIT\b", re.IGNORECASE)
 _QUICK = re.compile(r"synchronous_commit\s*(=|TO)\s*'?off", re.IGNORECASE)
 
@@ -171,7 +176,8 @@ def versions(dumps: Sequence[tuple[int, Dump]], calls: Sequence[Call], port: int
 
 def _time_of_commit(question: list[_Message], said: list[str], answer: list[_Message]) -> tuple[int, int]:
     """When it was asked for and when it was told: by COMMIT, or else by the end of a statement on its own."""
-    commits = [message for message, text in zip(question, said, strict=True) if _COMMIT.match(text)]
+    run = [(message, text) for message, text in zip(question, said, strict=True) if message.kind in (b"Q", b"B")]
+    commits = [message for message, text in run if _COMMIT.match(text)]
     assert len(commits) <= 1, "two COMMITs with one answer: the recorder cannot tell them apart"
     done = [message.end for message in answer if message.kind == b"C" and message.body == b"COMMIT\0"]
     if commits and done:

@@ -6,12 +6,13 @@ A call that may change something and is not known here is an error, so that noth
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.reliability.powercut.trace import Call
+from tests.reliability.powercut.trace import Call, literal
 
 # Calls on files that change nothing the rules speak of. (A time or a mode that is lost does no harm.)
 _HARMLESS = """
@@ -25,6 +26,8 @@ _NETWORK = """
 socket connect bind listen accept accept4 getsockname getpeername socketpair setsockopt getsockopt sendto recvfrom
 sendmsg recvmsg sendmmsg recvmmsg shutdown
 """
+# One buffer of a pwritev.
+_BASE = re.compile(r'iov_base=("(?:[^"\\]|\\.)*")')
 HARMLESS = frozenset(_HARMLESS.split())
 NETWORK = frozenset(_NETWORK.split())
 
@@ -76,11 +79,18 @@ Change = Naming | Writing
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """fsync or fdatasync that succeeded; `inode` None: of everything."""
+    """fsync or fdatasync that succeeded; `inode` None: of everything; `only`: a write that was one by itself."""
 
     start: int
     end: int
     inode: Inode | None
+    only: Change | None = None
+
+    def covers(self, change: Change) -> bool:
+        """Whether that change is durable when this is over."""
+        if self.only is not None:
+            return self.only is change
+        return self.start >= change.end and (self.inode is None or self.inode in change.inodes)
 
 
 @dataclass(slots=True)
@@ -88,6 +98,7 @@ class _Descriptor:
     inode: Inode
     offset: int = 0
     appends: bool = False
+    waits: bool = False
 
 
 class Disk:
@@ -200,7 +211,9 @@ class Disk:
             inode = self._create(call, place, is_directory=False)
         elif "O_TRUNC" in flags and self._sizes[inode]:
             self._write_at(call, inode, 0, None)
-        self._descriptors[call.result] = _Descriptor(inode, appends="O_APPEND" in flags)
+        self._descriptors[call.result] = _Descriptor(
+            inode, appends="O_APPEND" in flags, waits="O_DSYNC" in flags or "O_SYNC" in flags
+        )
 
     def close(self, call: Call) -> None:
         self._descriptors.pop(call.number(0), None)
@@ -224,12 +237,18 @@ class Disk:
     def write(self, call: Call) -> None:
         if descriptor := self._of(call):
             offset = self._sizes[descriptor.inode] if descriptor.appends else descriptor.offset
-            self._write_at(call, descriptor.inode, offset, call.text(1)[: call.result])
+            self._write_at(call, descriptor.inode, offset, call.text(1)[: call.result], waits=descriptor.waits)
             descriptor.offset = offset + call.result
 
     def pwrite64(self, call: Call) -> None:
         if descriptor := self._of(call):
-            self._write_at(call, descriptor.inode, call.number(3), call.text(1)[: call.result])
+            self._write_at(call, descriptor.inode, call.number(3), call.text(1)[: call.result], waits=descriptor.waits)
+
+    def pwritev(self, call: Call) -> None:
+        if descriptor := self._of(call):
+            data = b"".join(literal(base) for base in _BASE.findall(call.arguments[1]))
+            waits = descriptor.waits or any("SYNC" in flag for flag in call.arguments[4:])
+            self._write_at(call, descriptor.inode, call.number(3), data[: call.result], waits=waits)
 
     def ftruncate(self, call: Call) -> None:
         if descriptor := self._of(call):
@@ -245,9 +264,11 @@ class Disk:
             if size > self._sizes[descriptor.inode]:
                 self._write_at(call, descriptor.inode, size, None)
 
-    def _write_at(self, call: Call, inode: Inode, offset: int, data: bytes | None) -> None:
+    def _write_at(self, call: Call, inode: Inode, offset: int, data: bytes | None, *, waits: bool = False) -> None:
         self._sizes[inode] = offset if data is None else max(self._sizes[inode], offset + len(data))
-        self.changes.append(Writing(call.start, call.end, inode, offset, data))
+        self.changes.append(writing := Writing(call.start, call.end, inode, offset, data))
+        if waits:
+            self.syncs.append(Sync(call.start, call.end, inode, writing))
 
     def fsync(self, call: Call) -> None:
         if descriptor := self._of(call):
@@ -323,6 +344,8 @@ KNOWN: dict[str, Callable[[Disk, Call], None]] = {
     "lseek": Disk.lseek,
     "write": Disk.write,
     "pwrite64": Disk.pwrite64,
+    "pwritev": Disk.pwritev,
+    "pwritev2": Disk.pwritev,
     "ftruncate": Disk.ftruncate,
     "truncate": Disk.truncate,
     "fallocate": Disk.fallocate,

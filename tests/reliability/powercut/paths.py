@@ -6,24 +6,44 @@ before and is durable.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from mailcore.clock import SystemClock
+from mailcore.config.snapshot import DomainRecord, NextHop, Snapshot
 from mailcore.delivery.arrival import Arrival
 from mailcore.delivery.batch import deliver_batch
+from mailcore.directory.lookups import AccountRecord
+from mailcore.directory.memory import MemoryDirectory
 from mailcore.identity import AccountRef
+from mailcore.index.records import FlagChange, FlagMode, Flags
+from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import create_mailbox, ensure_inboxes
+from mailcore.message.flags import NO_FLAGS
+from mailcore.queue import leases
 from mailcore.queue.spool import Spool
+from mailcore.relay.connection import tls_contexts
+from mailcore.relay.hops import HopKeys
+from mailcore.relay.local import LocalDelivery
+from mailcore.relay.mx import Resolver
+from mailcore.relay.run import run_lease
+from mailcore.relay.worker import Worker
+from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
-from tests.contract.mailbox_support import an_arrival
-from tests.reliability.powercut.messages import content_of
+from smtpd.completion import Completed
+from smtpd.incoming import Incoming
+from tests.contract.mailbox_support import DOMAIN, Owner, an_arrival
+from tests.fakes.smtp_sink import Script, Sink
+from tests.reliability.powercut.messages import content_of, tag_of
 
-LIFETIME_S = 432000
+LIFETIME_S = 432_000
 HOSTNAME = "mx.mail.test"
 Say = Callable[..., None]
 
@@ -36,6 +56,7 @@ class World:
     conn: psycopg.Connection[Any]
     accounts: Mapping[str, AccountRef]
     say: Say
+    journal: Journal | None = None
     storage: Storage = field(init=False)
     spool: Spool = field(init=False)
 
@@ -50,6 +71,14 @@ class World:
         yield
         self.say(promised=effects)
 
+    def owner(self, name: str) -> Owner:
+        return Owner(self.conn, self.storage, self.accounts[name])
+
+    def uids(self, name: str) -> dict[str, int]:
+        """Which message of INBOX has which UID."""
+        owner = self.owner(name)
+        return {str(tag_of(owner.read(uid))): uid for uid in owner.open().uids}
+
     def arrival(self, tag: str, local: Sequence[str], remote: Sequence[str] = ()) -> Arrival:
         return an_arrival([self.accounts[name] for name in local], remote, content_of(tag))
 
@@ -59,7 +88,7 @@ class World:
         queued = [[tag, list(remote)] for tag, _, remote in batch if remote]
         with self.promise(add=added, queue=queued):
             arrivals = [self.arrival(*each) for each in batch]
-            answers = deliver_batch(self.conn, self.storage, self.spool, arrivals, LIFETIME_S)
+            answers = deliver_batch(self.conn, self.storage, self.spool, arrivals, LIFETIME_S, self.journal)
             assert all(isinstance(answer, list) for answer in answers), answers
 
 
@@ -74,6 +103,7 @@ class Recorded:
     accounts: Mapping[str, str]
     run: Callable[[World], None]
     prepare: Callable[[World], None] = nothing
+    journal: bool = True
 
 
 def a_first_message(world: World) -> None:
@@ -95,9 +125,202 @@ def deliveries(world: World) -> None:
     world.deliver(("c-300", ["bob"], []), ("d-50", [], ["y@elsewhere.test", "z@elsewhere.test"]))
 
 
+def a_large_message(world: World) -> None:
+    """Through a file in spool/incoming, to mailboxes of both formats and to the queue."""
+    tag = "large-150000"
+    with world.promise(add=[[name, "INBOX", tag] for name in world.accounts], queue=[[tag, ["x@elsewhere.test"]]]):
+        incoming = Incoming(world.spool.root / "incoming" / "large", _plain, lambda head: Completed(head, 0, 0, "", 0))
+        content = asyncio.run(_receive(incoming, content_of(tag)))
+        arrival = an_arrival(list(world.accounts.values()), ["x@elsewhere.test"], content)
+        [answer] = deliver_batch(world.conn, world.storage, world.spool, [arrival], LIFETIME_S, world.journal)
+        assert isinstance(answer, list), answer
+    asyncio.run(incoming.discard())
+
+
+async def _plain(function: Callable[..., Any], *arguments: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+async def _receive(incoming: Incoming, content: bytes) -> bytes | Path:
+    for start in range(0, len(content), 50_000):
+        if incoming.add(content[start : start + 50_000]):
+            await incoming.flush()
+    return await incoming.finish()
+
+
+def appends(world: World) -> None:
+    """APPEND with flags, a keyword and a date; without; to a mailbox beside INBOX; a large one from a file."""
+    at = datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)
+    spooled = world.spool.root / "incoming" / "append"
+    for name in world.accounts:
+        owner = world.owner(name)
+        with world.promise(add=[[name, "INBOX", "plain-100"]]):
+            owner.append(content_of("plain-100"))
+        with world.promise(add=[[name, "Archive", "flagged-5000", "\\Seen", "Project"]]):
+            owner.append(content_of("flagged-5000"), "\\Seen", "Project", mailbox="Archive", at=at)
+        spooled.write_bytes(content_of("file-9000"))
+        with world.promise(add=[[name, "INBOX", "file-9000"]]):
+            mailboxes.append(world.conn, world.storage, owner.account, "INBOX", spooled, NO_FLAGS, at)
+        spooled.unlink()
+
+
+def copies_and_moves(world: World) -> None:
+    """COPY, then MOVE of the same message, then MOVE of several at once."""
+    for name, account in world.accounts.items():
+        one, two, three = (f"{which}_{name}-{size}" for which, size in (("old", 200), ("two", 5000), ("three", 90)))
+        uids = world.uids(name)
+        with world.promise(copy=[[name, "INBOX", "Archive", one]]):
+            mailboxes.copy(world.conn, world.storage, account, world.owner(name).record(), [uids[one]], "Archive")
+        with world.promise(move=[[name, "INBOX", "Archive", tag] for tag in (two, three)]):
+            both = [uids[two], uids[three]]
+            mailboxes.move(world.conn, world.storage, account, world.owner(name).record(), both, "Archive")
+
+
+def expunges(world: World) -> None:
+    """A message in the middle, then the last one."""
+    for name, account in world.accounts.items():
+        uids = world.uids(name)
+        for tag in (f"two_{name}-5000", f"three_{name}-90"):
+            _flag(world, name, uids[tag], tag, FlagMode.ADD, "\\Deleted")
+            with world.promise(remove=[[name, "INBOX", tag]]):
+                gone = mailboxes.expunge(world.conn, world.storage, account, world.owner(name).record())
+                assert gone == [uids[tag]]
+
+
+def flags(world: World) -> None:
+    """System flags and keywords come, go and come again; more keywords than an mbox message has room for."""
+    many = [f"keyword{number}" for number in range(9)]
+    for name in world.accounts:
+        uids = world.uids(name)
+        for tag in (f"old_{name}-200", f"two_{name}-5000"):
+            _flag(world, name, uids[tag], tag, FlagMode.REPLACE, "\\Seen")
+            _flag(world, name, uids[tag], tag, FlagMode.REPLACE, "\\Seen", "\\Flagged", "Project")
+            _flag(world, name, uids[tag], tag, FlagMode.REPLACE, *many)
+            _flag(world, name, uids[tag], tag, FlagMode.REPLACE)
+
+
+def _flag(world: World, name: str, uid: int, tag: str, mode: FlagMode, *names: str) -> None:
+    owner = world.owner(name)
+    with world.promise(flag=[[name, tag, *names]]):
+        change = FlagChange(mode, Flags.parse(names))
+        mailboxes.set_flags(world.conn, world.storage, owner.account, owner.record(), [uid], change)
+
+
+def looks_between_deliveries(world: World) -> None:
+    """SELECT moves what is new to cur/ without flushing; deliveries flush new/ meanwhile."""
+    for number in range(2):
+        world.deliver(*((f"next{number}_{name}-100", [name], []) for name in world.accounts))
+        for name in world.accounts:
+            world.owner(name).open()
+
+
+def queue_run(world: World) -> None:
+    """A lease worked off: one message is relayed, one delivered here, one refused for good and reported."""
+    replies = {"nobody": "550 5.1.1 unknown", "ann": "450 4.2.0 the report comes too soon"}
+    script = Script(rcpt=lambda to: next((said for who, said in replies.items() if who in to), "250 2.1.5 ok"))
+    with Sink(script) as sink:
+        hop = NextHop("127.0.0.1", sink.port, lookup_mx=False, tls="none")
+        domains = {DOMAIN: DomainRecord(DOMAIN, "local")}
+        snapshot = Snapshot(myhostname=HOSTNAME, myorigin=DOMAIN, domains=domains, relayhost=hop)
+        queued = [["relayed-100", ["x@elsewhere.test"]], ["here-300", [f"ann@{DOMAIN}"]]]
+        refused = ["refused-50", ["nobody@elsewhere.test"]]
+        with world.promise(
+            unqueue=[*queued, refused],
+            add=[["ann", "INBOX", "here-300"]],
+            queue=[["report", ["ann@elsewhere.test"]]],
+            either=[["refused-50", "report"], ["here-300"]],
+        ):
+            worker = _worker(world, snapshot)
+            for lease in leases.claim_due(world.conn, SystemClock().now(), HopKeys(snapshot), lambda _: 10).leases:
+                run_lease(worker, lease.lease)
+        assert [each.recipients for each in sink.received] == [["x@elsewhere.test"]], sink.commands
+
+
+def _worker(world: World, snapshot: Snapshot) -> Worker:
+    directory = MemoryDirectory([AccountRecord(account) for account in world.accounts.values()])
+    return Worker(
+        database=_OneConnection(world.conn),
+        spool=world.spool,
+        local=LocalDelivery(world.storage, directory),
+        resolver=Resolver("127.0.0.1:1", lookup_s=1.0),
+        tls_contexts=tls_contexts(),
+        snapshot=lambda _: snapshot,
+        unseal=str,
+        events=_Silent(),
+        hints=_Silent(),
+        clock=SystemClock(),
+    )
+
+
+class _Silent:
+    """Events and hints: nobody is told, and nobody waits, whatever the worker says."""
+
+    def __getattr__(self, name: str) -> Callable[..., bool]:
+        return lambda *_: False
+
+
+@dataclass(frozen=True, slots=True)
+class _OneConnection:
+    conn: psycopg.Connection[Any]
+
+    def connection(self) -> psycopg.Connection[Any]:
+        return self.conn
+
+
+def a_queue(world: World) -> None:
+    """Three messages wait."""
+    some_mail(world)
+    world.deliver(
+        ("relayed-100", [], ["x@elsewhere.test"]),
+        ("here-300", [], [f"ann@{DOMAIN}"]),
+        ("refused-50", [], ["nobody@elsewhere.test"]),
+    )
+
+
+def more_mail(world: World) -> None:
+    """Three messages in each INBOX."""
+    some_mail(world)
+    for name in world.accounts:
+        world.deliver((f"two_{name}-5000", [name], []), (f"three_{name}-90", [name], []))
+        world.owner(name).open()
+
+
+def fresh_mail(world: World) -> None:
+    """What is done to mail of the last moments, whose files nothing has flushed yet: they are in the journal."""
+    [name] = world.accounts
+    tags = [f"fresh{number}-{size}" for number, size in enumerate((100, 5000, 200, 300, 90))]
+    world.deliver(*((tag, [name], []) for tag in tags))
+    uids, account = world.uids(name), world.accounts[name]
+    _flag(world, name, uids[tags[0]], tags[0], FlagMode.ADD, "\\Seen", "Project")
+    with world.promise(copy=[[name, "INBOX", "Archive", tags[1]]]):
+        mailboxes.copy(world.conn, world.storage, account, world.owner(name).record(), [uids[tags[1]]], "Archive")
+    with world.promise(move=[[name, "INBOX", "Archive", tags[2]]]):
+        mailboxes.move(world.conn, world.storage, account, world.owner(name).record(), [uids[tags[2]]], "Archive")
+    _flag(world, name, uids[tags[3]], tags[3], FlagMode.ADD, "\\Deleted")
+    with world.promise(remove=[[name, "INBOX", tags[3]]]):
+        mailboxes.expunge(world.conn, world.storage, account, world.owner(name).record())
+
+
+MAILDIR, MBOX = {"ann": "maildir"}, {"bob": "mbox"}
 PATHS: Mapping[str, Recorded] = {
-    "first delivery": Recorded({"ann": "maildir"}, a_first_message),
+    "first delivery": Recorded(MAILDIR, a_first_message),
+    "first delivery without a journal": Recorded(MAILDIR, a_first_message, journal=False),
     "delivery": Recorded({"ann": "maildir", "bob": "maildir"}, deliveries, some_mail),
+    "delivery without a journal": Recorded({"ann": "maildir", "bob": "maildir"}, deliveries, some_mail, journal=False),
+    "fresh mail": Recorded(MAILDIR, fresh_mail, some_mail),
+    "large message": Recorded({**MAILDIR, **MBOX}, a_large_message, some_mail),
+    "SELECT": Recorded(MAILDIR, looks_between_deliveries, some_mail),
+    "APPEND": Recorded(MAILDIR, appends, some_mail),
+    "COPY and MOVE": Recorded(MAILDIR, copies_and_moves, more_mail),
+    "EXPUNGE": Recorded(MAILDIR, expunges, more_mail),
+    "STORE": Recorded(MAILDIR, flags, more_mail),
+    "queue run": Recorded(MAILDIR, queue_run, a_queue),
+    "mbox first delivery": Recorded({"ann": "mbox"}, a_first_message),
+    "mbox delivery": Recorded({"ann": "maildir", "bob": "mbox"}, deliveries, some_mail),
+    "mbox APPEND": Recorded(MBOX, appends, some_mail),
+    "mbox COPY and MOVE": Recorded(MBOX, copies_and_moves, more_mail),
+    "mbox EXPUNGE": Recorded(MBOX, expunges, more_mail),
+    "mbox STORE": Recorded(MBOX, flags, more_mail),
 }
 
 
@@ -114,9 +337,10 @@ class Mutant:
 
 # Without any of these a promise is broken; a test that does not notice is worth nothing.
 MUTANTS: Mapping[str, Mutant] = {
-    "the content of a message": Mutant("delivery", r"/Maildir/tmp/|/spool/queue/\w\w/\w+$"),
-    "its name in new/": Mutant("delivery", r"/new$"),
-    "the folder of the spool": Mutant("delivery", r"/spool/queue/\w\w$"),
-    "the folders of an account": Mutant("first delivery", r"/(ann|Maildir|mail\.test)$"),
+    "the journal": Mutant("delivery", r"/spool/journal/"),
+    "the content of a message": Mutant("delivery without a journal", r"/Maildir/tmp/|/spool/queue/\w\w/\w+$"),
+    "its name in new/": Mutant("delivery without a journal", r"/new$"),
+    "the folder of the spool": Mutant("delivery without a journal", r"/spool/queue/\w\w$"),
+    "the folders of an account": Mutant("first delivery without a journal", r"/(ann|Maildir|mail\.test)$"),
     "the rows": Mutant("delivery", quick_commit=True),
 }

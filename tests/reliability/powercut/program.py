@@ -15,7 +15,9 @@ from typing import Any
 
 import psycopg
 
+from mailcore.delivery.recovery import journals
 from mailcore.identity import AccountRef
+from mailcore.store.journal import Journal
 from tests.reliability.powercut.paths import PATHS, World
 
 _REAL: dict[str, Callable[[Any], None]] = {"fsync": os.fsync, "fdatasync": os.fdatasync}
@@ -50,11 +52,14 @@ def main() -> None:
         with psycopg.connect(order["url"], autocommit=True) as conn:
             if order["quick_commit"]:
                 conn.execute("SET synchronous_commit = off")
-            world = World(Path(order["home"]), conn, accounts, say)
+            home, path = Path(order["home"]), PATHS[order["path"]]
             say(prepared=order["number"])
             sys.stdin.readline()
-            PATHS[order["path"]].run(world)
+            journal = Journal(journals(home), home) if path.journal else None
+            path.run(World(home, conn, accounts, say, journal))
             say(done=order["number"])
+            if journal is not None:
+                journal.close()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ class Expected:
     flags: dict[tuple[str, str], set[Flags]] = field(default_factory=dict)
     must_be: set[tuple[str, str]] = field(default_factory=set)
     queued: dict[str, set[frozenset[str]]] = field(default_factory=dict)
+    # Of each of these one must be somewhere, in the queue or in a mailbox.
+    either: list[list[str]] = field(default_factory=list)
 
     def apply(self, effects: dict[str, Any], *, done: bool) -> None:
         """Something was begun, or is promised now."""
@@ -63,6 +65,9 @@ class Expected:
         after = {each - set(recipients) for each in before}
         self.queued[tag] = after if done else before | after
 
+    def one_of(self, done: bool, *tags: str) -> None:
+        self.either.append(list(tags))
+
 
 _EFFECTS = {
     "add": Expected.add,
@@ -72,6 +77,7 @@ _EFFECTS = {
     "flag": Expected.flag,
     "queue": Expected.queue,
     "unqueue": Expected.unqueue,
+    "either": Expected.one_of,
 }
 
 

@@ -16,12 +16,14 @@ import psycopg
 import pytest
 
 from mailcore.identity import AccountRef
+from mailcore.message.wire import to_wire
 from tests.contract.mailbox_support import connect, insert_account
 from tests.fixtures_servers import ROOT
 from tests.reliability.powercut import database
 from tests.reliability.powercut.database import Dump, Proxy, Version
 from tests.reliability.powercut.disk import Disk
 from tests.reliability.powercut.paths import PATHS, World
+from tests.reliability.powercut.survival import ALL, tree
 from tests.reliability.powercut.trace import TRACED, Call, read_trace
 
 STRACE = ["strace", "-f", "-s", "10000000", "-e", f"trace={TRACED}", "-e", "signal=none"]
@@ -35,7 +37,7 @@ class Said:
     what: dict[str, Any]
 
 
-@dataclass
+@dataclass(repr=False)
 class Recording:
     """One path, recorded. Its times are line numbers of the trace."""
 
@@ -48,6 +50,8 @@ class Recording:
     port: int
     said: list[Said] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
+    # What the queue wrote itself, in wire form.
+    reports: frozenset[bytes] = frozenset()
 
     def take(self, calls: list[Call], lines: list[Said]) -> None:
         """The part of the trace that belongs to this path, from its connection to the database on."""
@@ -55,6 +59,8 @@ class Recording:
         self.said = [each for each in lines if each.at > begun]
         self.versions = database.versions(self.dumps, calls, self.port)
         self.disk.take(call for call in calls if call.start > begun)
+        whole = tree(self.disk, [(change, ALL) for change in self.disk.changes]).values()
+        self.reports = frozenset(to_wire(entry[1]) for entry in whole if entry and b"multipart/report" in entry[1])
 
 
 class Recorder:

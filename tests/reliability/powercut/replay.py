@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 
+from mailcore.delivery.recovery import recover
 from mailcore.errors import MailError
 from mailcore.identity import AccountRef
 from mailcore.index.records import Flags
@@ -30,14 +31,14 @@ from tests.reliability.powercut.database import Dump, Version, dump, possible_ve
 from tests.reliability.powercut.disk import Change
 from tests.reliability.powercut.messages import tag_of
 from tests.reliability.powercut.paths import HOSTNAME
-from tests.reliability.powercut.promises import Expected, expected_at
+from tests.reliability.powercut.promises import ONCE, Expected, expected_at
 from tests.reliability.powercut.record import Recording
 from tests.reliability.powercut.survival import ALL, NOTHING, Tree, certain_from, choices, materialise, tree
 
 MAIL_TABLES = ("mailbox", "message", "expunged", "account_usage", "queue_message", "queue_recipient")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class State:
     """Disk and database after a cut, and what must be found in them."""
 
@@ -54,6 +55,8 @@ class Tried:
     states: int = 0
     cuts: int = 0
     wrong: list[str] = field(default_factory=list)
+    # The state of each of these.
+    where: list[State] = field(default_factory=list)
 
 
 def states(recording: Recording, *, per_cut: int, seed: int) -> Iterator[State]:
@@ -113,20 +116,21 @@ def replay(recording: Recording, found: Sequence[State], folder: Path, *, until_
                 restore(conn, version.dump, present)
                 for state in of_version:
                     with conn.transaction(force_rollback=True):
-                        problems = _try(conn, recording.accounts, state, folder)
+                        problems = _try(conn, recording, state, folder)
                     tried.states += 1
                     tried.wrong += [f"cut at {state.cut}: {problem}" for problem in problems]
+                    tried.where += [state for _ in problems]
                     if tried.wrong and until_wrong:
                         return tried
     return tried
 
 
-def _try(conn: psycopg.Connection[Any], accounts: dict[str, AccountRef], state: State, folder: Path) -> list[str]:
+def _try(conn: psycopg.Connection[Any], recording: Recording, state: State, folder: Path) -> list[str]:
     home = folder / "state"
     home.mkdir()
     try:
         materialise(state.tree, home)
-        return Restart(conn, home, accounts).problems(state.expected)
+        return Restart(conn, home, recording).problems(state.expected)
     finally:
         shutil.rmtree(home)
 
@@ -141,10 +145,11 @@ class _Seen:
 class Restart:
     """The appliance after the cut: recovers, and is asked what it has."""
 
-    def __init__(self, conn: psycopg.Connection[Any], home: Path, accounts: dict[str, AccountRef]) -> None:
+    def __init__(self, conn: psycopg.Connection[Any], home: Path, recording: Recording) -> None:
         self._conn = conn
         self._home = home
-        self._accounts = accounts
+        self._accounts = recording.accounts
+        self._reports = recording.reports
         self._spool = Spool(home / "spool")
         self._wrong: list[str] = []
 
@@ -153,14 +158,17 @@ class Restart:
         before = self._identities()
         try:
             self._recover()
-        except (MailError, OSError) as error:
+        except (MailError, OSError, psycopg.Error) as error:
             return [f"recovery fails: {error!r}"]
         found = {name: self._look(account) for name, account in self._accounts.items()}
         after = self._identities()
         self._check_places(found, expected)
+        self._check_known(found, expected, before)
         self._check_uids(before, after)
         self._check_counters()
-        self._check_queue(expected)
+        queued = self._check_queue(expected)
+        present = {m.tag for by_mailbox in found.values() for seen in by_mailbox.values() for m in seen} | queued
+        self._wrong += [f"none of {tags} is anywhere" for tags in expected.either if not present & set(tags)]
         content = self._everything()
         self._recover()
         if self._everything() != content:
@@ -168,7 +176,8 @@ class Restart:
         return self._wrong
 
     def _recover(self) -> None:
-        """What happens by itself after a restart: at a log-in and the first look at each mailbox."""
+        """What happens by itself after a restart: the journal, then a log-in and a first look at each mailbox."""
+        recover(self._conn, self._home)
         storage = Storage(self._home / "mail", hostname=HOSTNAME, lock_timeout_s=0.5)
         for account in self._accounts.values():
             ensure_account(self._conn, storage, account)
@@ -207,6 +216,20 @@ class Restart:
                         self._wrong.append(f"{message.tag} is in {account}'s {mailbox}")
                     elif message.flags not in expected.flags[account, message.tag]:
                         self._wrong.append(f"{message.tag} has the flags {sorted(message.flags)}")
+
+    def _check_known(
+        self,
+        found: dict[str, dict[str, list[_Seen]]],
+        expected: Expected,
+        before: dict[int, tuple[int, int, dict[int, str]]],
+    ) -> None:
+        """What a client was told of keeps its UID."""
+        for (account, tag), places in expected.places.items():
+            for mailbox in list_mailboxes(self._conn, self._accounts[account]):
+                if places.get(mailbox.name) == ONCE and (account, tag) in expected.must_be:
+                    uids = {m.uid for m in found[account][mailbox.name] if m.tag == tag}
+                    if uids - set(before[mailbox.id][2]):
+                        self._wrong.append(f"{tag} in {account}'s {mailbox.name} has another UID")
 
     def _identities(self) -> dict[int, tuple[int, int, dict[int, str]]]:
         """By mailbox: UIDVALIDITY, UIDNEXT, and which message has which UID."""
@@ -250,7 +273,7 @@ class Restart:
         if self._conn.execute(total).fetchone() != self._conn.execute(counted).fetchone():
             self._wrong.append("the usage of accounts is wrong")
 
-    def _check_queue(self, expected: Expected) -> None:
+    def _check_queue(self, expected: Expected) -> set[str]:
         """Every row has its content; every promise has its rows; what has no row can be swept."""
         rows = self._conn.execute(
             """
@@ -262,7 +285,8 @@ class Restart:
         for queue_id, recipients in rows:
             try:
                 with self._spool.open(queue_id) as content:
-                    tag = tag_of(content.read())
+                    text = content.read()
+                tag = "report" if text in self._reports else tag_of(text)
             except FileNotFoundError:
                 tag = None
             if tag is None:
@@ -276,6 +300,7 @@ class Restart:
         left = {path.name for path in (self._home / "spool" / "queue").rglob("*") if path.is_file()}
         if left != {queue_id for queue_id, _ in rows}:
             self._wrong.append(f"the spool keeps {left}")
+        return set(found)
 
     def _everything(self) -> tuple[Dump, dict[str, bytes | None]]:
         files = {

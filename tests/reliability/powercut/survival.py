@@ -7,6 +7,8 @@ end from a page on, or zeros.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,14 +20,7 @@ PAGE = 4096
 def certain_from(disk: Disk) -> dict[Change, float]:
     """From which moment on a change survives; infinity if nothing was done about it."""
     return {
-        change: min(
-            (
-                sync.end
-                for sync in disk.syncs
-                if sync.start >= change.end and (sync.inode is None or sync.inode in change.inodes)
-            ),
-            default=float("inf"),
-        )
+        change: min((sync.end for sync in disk.syncs if sync.covers(change)), default=float("inf"))
         for change in disk.changes
     }
 
@@ -102,7 +97,8 @@ def _write(content: bytearray, change: Writing, how: str) -> None:
         start, data = start + skip, data[skip:]
     elif how == ZEROS:
         # Only what was not there before can be zeros.
-        data = b"" if start < len(content) else bytes(len(data))
+        inside = max(0, len(content) - start)
+        data = bytes(content[start : start + inside])[: len(data)] + bytes(max(0, len(data) - inside))
     if len(content) < start:
         content.extend(bytes(start - len(content)))
     content[start : start + len(data)] = data
@@ -125,7 +121,8 @@ def _walk(
 
 
 def materialise(state: Tree, root: Path) -> None:
-    """Make the files of a state below `root`, which exists and is empty."""
+    """Make the files of a state below `root`, which exists and is empty. All are from before this boot."""
+    before_boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - 60
     first: dict[int, Path] = {}
     for name, entry in state.items():
         path = root / name
@@ -135,4 +132,5 @@ def materialise(state: Tree, root: Path) -> None:
             path.hardlink_to(first[entry[0]])
         else:
             path.write_bytes(entry[1])
+            os.utime(path, (before_boot, before_boot))
             first[entry[0]] = path

@@ -360,3 +360,29 @@ def test_keywords_that_no_client_could_be_told_are_none(store, inbox):
     inbox.write_bytes(FROM + b"Status: RO\nX-Keywords: good \0\0\0 b(d \xff\nSubject: s\n\nbody\n\n")
 
     assert list(store.scan("INBOX").messages.values()) == [Flags(SEEN, frozenset({"good"}))]
+
+
+def test_a_rewrite_is_finished_although_the_power_took_flags_of_before(store, inbox, monkeypatch):
+    """The plan of a rewrite must tell what is on the disk: flags in place are not flushed on their own."""
+    flushed: list[bytes] = []
+    real = os.fsync
+    key, other = (store.append("INBOX", a_message(str(n), f"{n}" * 9000 + "\n")).key for n in range(2))
+    store.set_flags("INBOX", [(key, Flags(), Flags(SEEN))])
+    monkeypatch.setattr(rewrite.os, "fsync", lambda fd: (flushed.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd)))
+
+    store.remove("INBOX", [(key, Flags())])
+
+    assert flushed[:2] == [str(inbox), f"{rewrite.redo_file(inbox)}-new"]
+    assert list(store.scan("INBOX").messages) == [other]
+
+
+def test_a_longer_rewrite_of_which_the_disk_has_zeros_is_finished(store, inbox, monkeypatch):
+    keys = [store.append("INBOX", a_message(str(n), f"{n}" * 9000 + "\n")).key for n in range(2)]
+    many = Flags(SEEN, frozenset(f"keyword{number}" for number in range(20)))
+    with monkeypatch.context() as patched:
+        patched.setattr(rewrite, "_finish", lambda *_: None)
+        store.set_flags("INBOX", [(keys[0], Flags(), many)])
+    with inbox.open("r+b") as file:
+        file.truncate(inbox.stat().st_size + 100)
+
+    assert store.scan("INBOX").messages == {keys[0]: many, keys[1]: Flags()}
