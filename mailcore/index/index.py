@@ -247,14 +247,14 @@ def modseqs_of(conn: Connection, mailbox_ids: Sequence[int]) -> dict[int, int]:
     return dict(conn.execute(statements.MODSEQS, {"mailbox_ids": list(mailbox_ids)}).fetchall())
 
 
-def uids_below(conn: Connection, mailbox_id: int, uidnext: int) -> tuple[list[int], int | None]:
-    """The UIDs below `uidnext` in order, and the first of them without \\Seen."""
+def uids_below(conn: Connection, mailbox_id: int, uidnext: int) -> list[int]:
+    """The UIDs below `uidnext`, in order."""
     below = {"mailbox_id": mailbox_id, "uidnext": uidnext}
-    octets, first_unseen = conn.execute(statements.UIDS_BELOW, below, binary=True).fetchone() or (b"", None)
-    uids = array("q", octets)
+    row = conn.execute(statements.UIDS_BELOW, below, binary=True).fetchone()
+    uids = array("q", row[0] if row else b"")
     if sys.byteorder == "little":
         uids.byteswap()
-    return uids.tolist(), first_unseen
+    return uids.tolist()
 
 
 def message_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[MessageRow]:

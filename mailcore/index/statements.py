@@ -96,10 +96,13 @@ FROM mailbox WHERE id = %(mailbox_id)s
 COUNT_DELETED = "SELECT count(*) FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 8 <> 0"
 
 # All UIDs in one value, eight octets each: ten thousand rows would cost the reader more than the database. The order is
-# that of the subquery.
+# that of the subquery, which the primary key answers by itself; with any other column the rows would have to be read.
 UIDS_BELOW = """
-SELECT coalesce(string_agg(int8send(uid), ''), ''), min(uid) FILTER (WHERE flags & 1 = 0)
-FROM (SELECT uid, flags FROM message WHERE mailbox_id = %(mailbox_id)s AND uid < %(uidnext)s ORDER BY uid) AS ordered
+SELECT coalesce(string_agg(int8send(uid), ''), '')
+FROM (SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND uid < %(uidnext)s ORDER BY uid) AS ordered
+"""
+FIRST_UNSEEN = """
+SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 1 = 0 ORDER BY uid LIMIT 1
 """
 # By the index message_keyworded: few messages have any.
 KEYWORDS = """

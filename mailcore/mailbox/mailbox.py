@@ -80,9 +80,10 @@ def open_mailbox(
         claimed = conn.execute(statements.CLAIM_RECENT, {"mailbox_id": record.id}).fetchone()
         first_recent = claimed[0] if claimed else first_recent
     # Messages that arrived since `record` was read are left for changes_since.
-    uids, first_unseen = uids_below(conn, record.id, record.uidnext)
-    keywords = conn.execute(statements.KEYWORDS, {"mailbox_id": record.id})
-    return OpenMailbox(record, uids, first_recent, first_unseen, tuple(sorted(row[0] for row in keywords)))
+    uids, within = uids_below(conn, record.id, record.uidnext), {"mailbox_id": record.id}
+    unseen = conn.execute(statements.FIRST_UNSEEN, within).fetchone() if record.unseen else None
+    keywords = sorted(row[0] for row in conn.execute(statements.KEYWORDS, within))
+    return OpenMailbox(record, uids, first_recent, unseen[0] if unseen else None, tuple(keywords))
 
 
 def refresh(
