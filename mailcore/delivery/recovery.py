@@ -3,7 +3,8 @@
 Whoever starts programs that serve mail runs this before (`python -m mailcore.delivery.recovery`, or `recover_home`),
 and smtpd does so itself. Journals of processes that live are left alone. A content
 belongs where the journal says if its row was committed: then the file is written again unless it is there, whole.
-Without a row nobody was told of the message: a file of it, whole or not, is removed. Recovering twice changes nothing.
+Without a row nobody was told of the message: a file of it, whole or not, is removed. A file that a session took up
+before is made good like those of the promised. Recovering twice changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any
 
 import psycopg
 
-from mailcore.errors import MessageGone
 from mailcore.index import statements
 from mailcore.log import configure, get_logger
 from mailcore.queue import operations
@@ -25,7 +25,6 @@ from mailcore.store import files
 from mailcore.store.folder_lock import FolderLock, is_recovering
 from mailcore.store.journal import NAMES, Entry, Place, read_segment, remove_folder
 from mailcore.store.maildir import deliver
-from mailcore.store.maildir.scan import Locator
 
 Connection = psycopg.Connection[Any]
 ENTRIES_AT_ONCE = 500
@@ -62,32 +61,38 @@ def recover(conn: Connection, home: Path) -> int:
 def _replay(conn: Connection, home: Path, folder: Path) -> int:
     restored = 0
     touched: set[str] = set()
+    names = _Names()
     for entries in _batches(folder):
-        promised = _promised(conn, [place for entry in entries for place in entry.places])
-        for entry in entries:
-            for place in promised.intersection(entry.places):
-                restored += _ensure(str(home / place.path), entry.content)
-        _remove(conn, home, {place for entry in entries for place in entry.places} - promised)
-        touched.update(os.path.dirname(home / place.path) for entry in entries for place in entry.places)
+        contents = {place: entry.content for entry in entries for place in entry.places}
+        promised = _promised(conn, list(contents))
+        adopted = _remove(conn, home, contents.keys() - promised, names)
+        for place in promised | adopted:
+            restored += _ensure(str(home / place.path), contents[place], names)
+        touched.update(os.path.dirname(home / place.path) for place in contents)
     _flush(touched)
     if restored:
         log.warning("recovered", journal=folder.name, files=restored)
     return restored
 
 
-def _remove(conn: Connection, home: Path, places: Collection[Place]) -> None:
-    """Files without a row, unless a session has taken one up in the meantime and gave it a row of its own."""
+def _remove(conn: Connection, home: Path, places: Collection[Place], names: _Names) -> set[Place]:
+    """Files without a row, wherever they are; but those that a session has taken up in the meantime, with a row of
+    its own, are returned.
+    """
     places = [place for place in places if place.mailbox_id]
     if not places:
-        return
+        return set()
     with conn.transaction():
         mailboxes = {"mailbox_ids": [place.mailbox_id for place in places]}
         conn.execute(statements.LOCK_MAILBOXES, mailboxes)
         keys = {**mailboxes, "store_keys": [_key(place) for place in places]}
-        adopted = {row[0] for row in conn.execute(statements.KEYS_AMONG, keys)}
+        known = {row[0] for row in conn.execute(statements.KEYS_AMONG, keys)}
+        adopted = {place for place in places if _key(place) in known}
         for place in places:
-            if _key(place) not in adopted:
-                files.remove_quietly(str(home / place.path))
+            if place not in adopted:
+                for path in names.find(str(home / place.path)):
+                    files.remove_quietly(path)
+    return adopted
 
 
 def _batches(folder: Path) -> Iterator[list[Entry]]:
@@ -116,12 +121,14 @@ def _key(place: Place) -> str:
     return deliver.key_of(place.path)
 
 
-def _ensure(path: str, content: bytes) -> bool:
+def _ensure(path: str, content: bytes, names: _Names) -> bool:
     """See that the file is there with this content, wherever its flags have taken it. True if it was not."""
-    path = _where_now(path)
-    with suppress(FileNotFoundError):
-        if files.read(path) == content:
-            return False
+    found = names.find(path)
+    for name in found:
+        with suppress(FileNotFoundError):
+            if files.read(name) == content:
+                return False
+    path = found[0] if found else path
     folder = os.path.dirname(path)
     if os.path.basename(folder) in deliver.SUBFOLDERS:
         deliver.create_folder(os.path.dirname(folder))
@@ -140,15 +147,39 @@ def _ensure(path: str, content: bytes) -> bool:
     return True
 
 
-def _where_now(path: str) -> str:
-    """A message may have moved from new/ to cur/ when somebody saw it, and got other flags."""
-    folder = os.path.dirname(path)
-    if os.path.basename(folder) not in ("new", "cur"):
-        return path
-    try:
-        return Locator(os.path.dirname(folder)).find(deliver.key_of(path))
-    except (MessageGone, FileNotFoundError):
-        return path
+class _Names:
+    """Where files are now. A message may have moved from new/ to cur/ when somebody saw it, and got other flags; each
+    Maildir folder is listed once, and again when something has moved since.
+    """
+
+    def __init__(self) -> None:
+        self._listed: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, path: str) -> list[str]:
+        """The names that the file has, perhaps none."""
+        folder, name = os.path.split(os.path.dirname(path))
+        if name not in ("new", "cur"):
+            return [path] if os.path.exists(path) else []
+        found = self._find(folder, deliver.key_of(path))
+        if not all(map(os.path.exists, found)):
+            del self._listed[folder]
+            found = self._find(folder, deliver.key_of(path))
+        return found
+
+    def _find(self, folder: str, key: str) -> list[str]:
+        if folder not in self._listed:
+            self._listed[folder] = _list(folder)
+        return self._listed[folder].get(key, [])
+
+
+def _list(folder: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    # cur/ last: a file that is just moving there is then seen once at least.
+    for name in ("new", "cur"):
+        with suppress(FileNotFoundError):
+            for entry in os.listdir(f"{folder}/{name}"):
+                found.setdefault(deliver.key_of(entry), []).append(f"{folder}/{name}/{entry}")
+    return found
 
 
 def _flush(folders: Iterable[str]) -> None:

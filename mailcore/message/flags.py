@@ -53,7 +53,8 @@ class Flags:
 
 
 NO_FLAGS = Flags()
-_ATOM = re.compile(r"[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+")
+# Beyond ASCII, whatever other programs think of; U+FFFD is what could not be decoded.
+_ATOM = re.compile(r"[^\x00-\x20\x7f-\x9f\ufffd(){%*\"\\\]]+")
 
 
 def is_keyword(name: str) -> bool:

@@ -93,14 +93,20 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def sync_contents(paths: Sequence[str]) -> None:
-    """Make files durable that may be so already; when they are many, their file system as a whole."""
-    several = paths if len(paths) <= _MANY else paths[:1]
-    for path in several:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fdatasync(fd) if several is paths else sync_file_system(fd)
-        finally:
-            os.close(fd)
+    """Make files durable that may be so already; when they are many, their file system as a whole. Those that are gone
+    are passed over.
+    """
+    are_many = len(paths) > _MANY
+    for path in paths:
+        with suppress(FileNotFoundError):
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if are_many:
+                    sync_file_system(fd)
+                    return
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
 
 
 def write_all_at(fd: int, data: bytes, offset: int) -> None:

@@ -141,3 +141,35 @@ def test_the_journal_of_a_living_process_is_left_alone(crash):
 
 def test_without_a_journal_nobody_asks_the_database(mail_home):
     assert recover_home("postgresql://nobody:x@127.0.0.1:1/none", mail_home) == 0
+
+
+def test_half_a_message_whose_expunge_was_lost_with_the_power_does_not_come_back(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+    owner = crash.owner
+    [uid] = owner.open().uids
+    [file] = crash.files()
+    mailboxes.expunge(owner.conn, owner.storage, owner.account, owner.record(), [uid], only_deleted=False)
+    crash.dies()
+    file.write_bytes(b"From: ha")
+
+    assert recover(owner.conn, crash.home) == 0
+
+    assert owner.open().uids == []
+    assert crash.files() == []
+
+
+def test_a_file_that_a_session_took_up_before_the_commit_failed_is_made_good_too(crash):
+    """The sender was told to come again; whoever saw the message sees all of it."""
+    crash.deliver(an_arrival([crash.owner.account]))
+    owner = crash.owner
+    owner.conn.execute("DELETE FROM message")
+    owner.conn.execute("UPDATE mailbox SET messages = 0, unseen = 0, size = 0")
+    owner.conn.execute("UPDATE account_usage SET messages = 0, bytes = 0")
+    assert owner.open().uids == [2]
+    crash.dies()
+    for file in crash.files():
+        file.write_bytes(b"From: ha")
+
+    assert recover(owner.conn, crash.home) == 1
+
+    assert owner.read(2) == to_wire(MESSAGE)

@@ -257,28 +257,33 @@ class MaildirStore:
             names = Locator(folder)
             if wanted := frozenset().union(*(flags.keywords for _, flags, _ in messages)):
                 names.name_keywords(wanted)
-            young: list[str] = []
-            placed = [self._transfer_one(source, names, message, young, leave=leave) for message in messages]
-            files.sync_contents(young)
+            # Before they have names there: nobody may see a part of a message in the target, whose row is not yet.
+            files.sync_contents(self._young(source, messages))
+            placed = [self._transfer_one(source, names, message, leave=leave) for message in messages]
             files.sync_directories([os.path.join(folder, "cur")])
             return placed
 
-    def _transfer_one(
-        self, source: Locator, names: Locator, message: StoredAt, young: list[str], *, leave: bool
-    ) -> Placed | None:
+    def _young(self, source: Locator, messages: Sequence[StoredAt]) -> list[str]:
+        """The files that arrived a short while ago."""
+        young, since = [], time.time() - YOUNG_S
+        for key, flags, _ in messages:
+            with suppress(FileNotFoundError, MessageGone):
+                path = self._locate(source, key, flags)
+                if os.stat(path).st_ctime > since:
+                    young.append(path)
+        return young
+
+    def _transfer_one(self, source: Locator, names: Locator, message: StoredAt, *, leave: bool) -> Placed | None:
         key, flags, _ = message
         try:
             path = self._locate(source, key, flags)
             found = _describe(key, path)
-            status = os.stat(path)
-            unique = filename.with_sizes(new_maildir_name(self._hostname), status.st_size, found.size)
+            unique = filename.with_sizes(new_maildir_name(self._hostname), os.stat(path).st_size, found.size)
             target = names.in_cur(unique, flags)
             if leave:
                 files.link_or_copy(path, target)
             else:
                 os.rename(path, target)
-            if status.st_ctime > time.time() - YOUNG_S:
-                young.append(target)
         except (FileNotFoundError, MessageGone):
             return None
         return Placed(unique, found.size)
