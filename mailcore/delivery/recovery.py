@@ -124,11 +124,14 @@ def _key(place: Place) -> str:
 def _ensure(path: str, content: bytes, names: _Names) -> bool:
     """See that the file is there with this content, wherever its flags have taken it. True if it was not."""
     found = names.find(path)
+    whole = [name for name in found if _has(name, content)]
+    # A rename that the disk has lost may have left it under two names; the later one has its flags.
+    path = (whole or found or [path])[-1]
     for name in found:
-        with suppress(FileNotFoundError):
-            if files.read(name) == content:
-                return False
-    path = found[0] if found else path
+        if name != path:
+            files.remove_quietly(name)
+    if whole:
+        return False
     folder = os.path.dirname(path)
     if os.path.basename(folder) in deliver.SUBFOLDERS:
         deliver.create_folder(os.path.dirname(folder))
@@ -145,6 +148,12 @@ def _ensure(path: str, content: bytes, names: _Names) -> bool:
         os.close(fd)
     os.rename(temporary, path)
     return True
+
+
+def _has(path: str, content: bytes) -> bool:
+    with suppress(FileNotFoundError):
+        return files.read(path) == content
+    return False
 
 
 class _Names:

@@ -173,3 +173,19 @@ def test_a_file_that_a_session_took_up_before_the_commit_failed_is_made_good_too
     assert recover(owner.conn, crash.home) == 1
 
     assert owner.read(2) == to_wire(MESSAGE)
+
+
+def test_a_spoiled_file_under_two_names_becomes_one_whole_message_with_its_flags(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+    [new] = crash.files()
+    crash.dies()
+    seen = new.parent.parent / "cur" / f"{new.name}:2,S"
+    new.write_bytes(b"")
+    seen.hardlink_to(new)
+
+    assert recover(crash.owner.conn, crash.home) == 1
+
+    assert crash.files() == [seen]
+    assert crash.owner.open().uids == [1]
+    assert crash.owner.read(1) == to_wire(MESSAGE)
+    assert crash.owner.flags() == {1: ["\\Seen"]}
