@@ -19,15 +19,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 import pytest
 
+from tests.fakes.appliance_waits import wait_for_empty_queue, wait_patiently
 from tests.fakes.fetch_everything import fetch_everything
 from tests.fakes.killer import ROLES, Killer
 from tests.fakes.mail_ledger import Attempt, Ledger, Verdict, attempt_of
 from tests.fakes.mail_senders import Appender, Sender, SmtpSender, Submitter
 from tests.fakes.smtp_sink import Script, Sink
-from tests.fixtures_servers import wait_until
 
 DOMAIN, ELSEWHERE = "chaos.test", "relay.test"
 PASSWORD = "correct horse battery"
@@ -174,7 +173,7 @@ def test_nothing_acknowledged_is_lost_while_everything_is_killed(
     load.finish()
     wait_patiently(appliance, lambda: is_well(appliance, before), 120, "everything runs again by itself")
     recovered_s = time.monotonic() - over_at
-    wait_patiently(appliance, lambda: queue_length(appliance) == 0, 180, "the queue has delivered everything")
+    wait_for_empty_queue(appliance)
     settled_s = time.monotonic() - over_at
     visitor.stop()
 
@@ -232,15 +231,6 @@ def read(appliance: Any, login: str) -> list[tuple[int, bytes]]:
     return fetch_everything(appliance.ports.imaps, login, PASSWORD)
 
 
-def wait_patiently(appliance: Any, condition: Callable[[], object], seconds: float, what: str) -> None:
-    """As wait_until; a failure shows what the appliance has said."""
-    try:
-        wait_until(condition, seconds=seconds, what=what)
-    except pytest.fail.Exception as failure:
-        status = appliance.manage("appliance", "status", check=False).stdout
-        raise AssertionError(f"{failure}\n{status}\n{appliance.output[-20_000:]}") from failure
-
-
 def is_well(appliance: Any, before: dict[str, int]) -> bool:
     if set(appliance.pids()) != set(before):
         return False
@@ -249,10 +239,3 @@ def is_well(appliance: Any, before: dict[str, int]) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def queue_length(appliance: Any) -> int:
-    with psycopg.connect(appliance.database_url) as conn:
-        row = conn.execute("SELECT count(*) FROM queue_message").fetchone()
-    assert row is not None
-    return int(row[0])

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from tests.fakes import probes
+from tests.fakes.appliance_waits import wait_for_empty_queue, wait_patiently
 from tests.fakes.fetch_everything import fetch_everything
 from tests.fakes.idle_watcher import IdleWatcher
 from tests.fakes.mail_ledger import Ledger
@@ -202,16 +203,14 @@ def test_everybody_waits_and_then_everything_flows(
     for server in servers:
         server.start()
     back_at, counts = time.monotonic(), load.counts()
-    wait_until(lambda: load.flows(counts), seconds=BACK_WITHIN_S, what="mail flows again")
+    wait_patiently(appliance, lambda: load.flows(counts), BACK_WITHIN_S, "mail flows again")
     mail_s = time.monotonic() - back_at
-    wait_until(
-        lambda: all(probe.good_at > back_at for probe in started), seconds=BACK_WITHIN_S, what="every protocol works"
-    )
+    wait_patiently(appliance, lambda: all(p.good_at > back_at for p in started), BACK_WITHIN_S, "every protocol works")
     clients_s = {probe.name: round(probe.good_at - back_at, 1) for probe in started}
     load.finish()
     for probe in started:
         probe.stop()
-    wait_until(lambda: queue_length(appliance) == 0, seconds=BACK_WITHIN_S, what="the queue is empty again")
+    wait_for_empty_queue(appliance)
     queue_s = time.monotonic() - back_at
     told_after_s = idle.measure()
     idle.close()
@@ -264,10 +263,3 @@ def answers(started: Sequence[Probe]) -> dict[str, dict[str, int]]:
 
 def read(appliance: Any, login: str) -> list[bytes]:
     return [text for _, text in fetch_everything(appliance.ports.imaps, login, PASSWORD)]
-
-
-def queue_length(appliance: Any) -> int:
-    with psycopg.connect(appliance.database_url) as conn:
-        row = conn.execute("SELECT count(*) FROM queue_message").fetchone()
-    assert row is not None
-    return int(row[0])
