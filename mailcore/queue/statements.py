@@ -101,7 +101,7 @@ JOIN queue_message m ON m.id = r.message_id
 
 SELECT_LEASED = f"""
 {_leased("queue_recipient r")}
-WHERE r.lease = %(lease)s AND r.lease_until > %(now)s
+WHERE r.lease = %(lease)s AND r.state = 'leased' AND r.lease_until > %(now)s
 ORDER BY r.message_id, r.id
 """
 
@@ -136,7 +136,7 @@ ORDER BY r.message_id, r.id
 # The first thing a worker does with a lease, before it looks at any message: if it dies, this is what is known of it.
 BEGIN_LEASE = """
 UPDATE queue_recipient SET lease_until = %(until)s, unfinished_attempts = unfinished_attempts + 1
-WHERE lease = %(lease)s AND lease_until > %(now)s
+WHERE lease = %(lease)s AND state = 'leased' AND lease_until > %(now)s
 RETURNING message_id, unfinished_attempts
 """
 
@@ -144,19 +144,20 @@ PARK = """
 UPDATE queue_recipient r
 SET state = 'held', lease = NULL, lease_until = NULL, last_relay = 'none', last_reply = %(reply)s
 FROM queue_message m
-WHERE m.id = r.message_id AND r.lease = %(lease)s AND r.unfinished_attempts > %(most)s
+WHERE m.id = r.message_id AND r.lease = %(lease)s AND r.state = 'leased' AND r.unfinished_attempts > %(most)s
 RETURNING m.queue_id
 """
 
 RENEW_LEASE = """
-UPDATE queue_recipient SET lease_until = %(until)s WHERE lease = %(lease)s AND lease_until > %(now)s
+UPDATE queue_recipient SET lease_until = %(until)s
+WHERE lease = %(lease)s AND state = 'leased' AND lease_until > %(now)s
 """
 
 RETURN_LEASE = """
 UPDATE queue_recipient
 SET state = 'waiting', lease = NULL, lease_until = NULL,
     unfinished_attempts = greatest(unfinished_attempts - %(begun)s::int, 0)
-WHERE lease = %(lease)s
+WHERE lease = %(lease)s AND state = 'leased'
 """
 
 RETURN_SOME = """
