@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -159,7 +160,7 @@ class Spool:
     def _place(self, content: bytes | Path, target: Path) -> None:
         if isinstance(content, bytes):
             handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            with open(handle, "wb") as file:
+            with _all_or_nothing(target), open(handle, "wb") as file:
                 file.write(content)
             return
         if not target.parent.exists():
@@ -170,12 +171,22 @@ class Spool:
             # Another file system, or one without hard links.
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
                 raise
-            with content.open("rb") as source, target.open("xb") as copy:
+            with _all_or_nothing(target), content.open("rb") as source, target.open("xb") as copy:
                 shutil.copyfileobj(source, copy)
 
     def _make_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         _flush(folder.parent, os.fsync)
+
+
+@contextmanager
+def _all_or_nothing(target: Path) -> Iterator[None]:
+    """A file that could not be written keeps no space on a disk that has none."""
+    try:
+        yield
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _flush(path: Path, how: Callable[[int], None]) -> None:

@@ -107,6 +107,11 @@ def _create(lock: str) -> bool:
         return False
     try:
         os.write(fd, b"%d\n%s\n" % (os.getpid(), _OURS))
+    except OSError as error:
+        # It is the name that locks: on a full disk messages can still be read, flagged and removed.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            os.unlink(lock)
+            raise
     finally:
         os.close(fd)
     return True
