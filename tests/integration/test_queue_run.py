@@ -169,6 +169,38 @@ def test_a_changed_relayhost_ends_a_lease_that_would_go_on(world, monkeypatch):
     assert [message.recipients for message in after.received] == [["carol@there.test"]]
 
 
+def test_a_worker_never_reads_the_whole_queue(world):
+    """Not even while it is empty: the plan would be kept when it is long."""
+
+    def whole_reads() -> int:
+        world.conn.execute("SELECT pg_stat_clear_snapshot()")
+        query = (
+            "SELECT sum(seq_scan)::int FROM pg_stat_user_tables WHERE relname IN ('queue_message', 'queue_recipient')"
+        )
+        return int(world.conn.execute(query).fetchone()[0])
+
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        for number in range(30):
+            world.enqueue(f"user{number}@there.test")
+        (lease,) = world.claim()
+        worker = world.worker()
+        worker.database.connection().execute("SELECT 1")
+        world.conn.execute("SELECT pg_stat_force_next_flush()")
+        before = whole_reads()
+        run_lease(worker, lease.lease)
+        worker.database.connection().execute("SELECT pg_stat_force_next_flush()")
+        worker.database.close()
+
+    wait_until(lambda: sessions_of(world, "test worker") == 0, what="the worker's figures are in")
+    assert whole_reads() == before and len(sink.received) == 30
+
+
+def sessions_of(world: QueueWorld, name: str) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
+    return int(world.conn.execute(query, [name]).fetchone()[0])
+
+
 def test_only_a_few_accepted_messages_are_not_recorded_yet(world):
     """They are what is sent twice if the worker dies now."""
     unrecorded: list[int] = []
