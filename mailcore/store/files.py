@@ -14,6 +14,7 @@ from mailcore.errors import StoreFull, StoreUnavailable
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 _SYNC_FILE_RANGE_WRITE = 2
+_FALLOC_FL_KEEP_SIZE = 1
 _MANY = 32
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -34,6 +35,18 @@ def start_writeback(fd: int) -> None:
     because their blocks are then allocated together and one journal commit serves all.
     """
     _libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
+
+
+def reserve(fd: int, size: int) -> None:
+    """See that a file can grow to `size` bytes, without changing it. No error where a file system cannot promise it.
+    Raises OSError when there is no space.
+    """
+    if size > os.fstat(fd).st_size and _libc.fallocate(
+        fd, _FALLOC_FL_KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(size)
+    ):
+        number = ctypes.get_errno()
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(number, os.strerror(number))
 
 
 def sync_directory(path: str) -> None:

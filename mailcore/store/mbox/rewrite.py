@@ -29,13 +29,15 @@ _TRAILER = 16
 @dataclass(frozen=True, slots=True)
 class Plan:
     """From `offset` on the file is to consist of `tail` bytes, the first ones of the redo file; before, it
-    had `old_size` bytes, and pages from `offset` on with these digests.
+    had `old_size` bytes, and pages from `offset` on with these digests. `mixed_page` is that of the last new page
+    with what follows in the old one: so it looks until the file is cut.
     """
 
     offset: int
     tail: int
     old_size: int
     old_pages: list[str]
+    mixed_page: str = ""
 
 
 def redo_file(path: Path) -> Path:
@@ -91,21 +93,37 @@ def _new_tail(
 
 def _write_redo(fd: int, path: Path, offset: int, tail: Iterable[bytes]) -> Plan:
     """The redo file: the new tail, the plan as JSON, the length of that JSON. Once it has its name it is
-    complete.
+    complete, and there is space for what it says. On a full disk nothing of it stays.
     """
     unfinished = path.with_name(path.name + ".redo-new")
     files.remove_quietly(str(unfinished))
-    with open(files.create_exclusively(str(unfinished)), "wb") as redo:
-        redo.writelines(tail)
-        old_size = os.fstat(fd).st_size
-        plan = Plan(offset, redo.tell(), old_size, list(map(_digest, _pages(fd, offset, old_size))))
-        text = json.dumps(asdict(plan)).encode()
-        redo.write(text + f"{len(text):0{_TRAILER}d}".encode())
-        redo.flush()
-        os.fsync(redo.fileno())
+    try:
+        with open(files.create_exclusively(str(unfinished)), "wb") as redo:
+            redo.writelines(tail)
+            redo.flush()
+            plan = _plan(fd, unfinished, offset)
+            text = json.dumps(asdict(plan)).encode()
+            redo.write(text + f"{len(text):0{_TRAILER}d}".encode())
+            redo.flush()
+            os.fsync(redo.fileno())
+        # Or whoever takes the lock next would have to finish first, and could not: nobody could even read.
+        files.reserve(fd, plan.offset + plan.tail)
+    except BaseException:
+        files.remove_quietly(str(unfinished))
+        raise
     unfinished.rename(redo_file(path))
     files.sync_directory(str(path.parent))
     return plan
+
+
+def _plan(fd: int, new_tail: Path, offset: int) -> Plan:
+    old_size, tail = os.fstat(fd).st_size, os.stat(new_tail).st_size
+    last = max(0, tail - ((offset + tail) % _PAGE or _PAGE))
+    with open(new_tail, "rb") as new:
+        mixed = os.pread(new.fileno(), _PAGE, last)
+    end = offset + last + len(mixed)
+    mixed += os.pread(fd, -end % _PAGE, end)
+    return Plan(offset, tail, old_size, list(map(_digest, _pages(fd, offset, old_size))), _digest(mixed))
 
 
 def _read_plan(redo: Path) -> Plan:
@@ -151,7 +169,8 @@ def _is_half_way(fd: int, path: Path, plan: Plan) -> bool:
             old, new = next(old_pages, ""), next(new_pages, b"")
             # The last page of the longer state may be cut at the end of the shorter one.
             is_cut = start + len(now) == size < plan.old_size
-            if not (is_cut or new[: len(now)] == now or _is_old(now, old, plan.old_size - start)):
+            is_new = new[: len(now)] == now or (new and _digest(now) == plan.mixed_page)
+            if not (is_cut or is_new or _is_old(now, old, plan.old_size - start)):
                 return False
             start += len(now)
     return True

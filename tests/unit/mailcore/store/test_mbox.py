@@ -386,3 +386,18 @@ def test_a_longer_rewrite_of_which_the_disk_has_zeros_is_finished(store, inbox, 
         file.truncate(inbox.stat().st_size + 100)
 
     assert store.scan("INBOX").messages == {keys[0]: many, keys[1]: Flags()}
+
+
+@pytest.mark.parametrize("size", [90, 9000])
+def test_a_rewrite_that_was_killed_before_the_file_was_cut_is_finished(store, inbox, monkeypatch, size):
+    """The new tail is in its place, and behind it still stands the end of the old one."""
+    keys = [store.append("INBOX", a_message(str(n), f"{n}" * (7000 if n == 1 else size) + "\n")).key for n in range(4)]
+    expected = texts(store)
+    with monkeypatch.context() as patched:
+        patched.setattr(rewrite.os, "ftruncate", lambda fd, size: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.remove("INBOX", [(keys[1], Flags())])
+
+    assert list(store.scan("INBOX").messages) == [keys[0], keys[2], keys[3]]
+    assert texts(store) == [expected[0], *expected[2:]]
+    assert not rewrite.redo_file(inbox).exists()
