@@ -104,6 +104,15 @@ def refresh(
     return bool(plan)
 
 
+def glance(conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord) -> None:
+    """As refresh, for who wants counters only: where deliveries are all that happened, and there are as many files as
+    the index has messages, it does not compare them one by one.
+    """
+    agreed = storage.agreed_state(mailbox.id)
+    if not storage.store(account).only_gained(mailbox.name, agreed, mailbox.messages):
+        refresh(conn, storage, account, mailbox)
+
+
 def status(conn: Connection, mailbox_id: int, *, count_deleted: bool = False) -> MailboxStatus:
     """STATUS, from the counters; `deleted` costs a look at every message and is 0 unless asked for. Raises
     MailboxNotFound.

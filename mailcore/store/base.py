@@ -216,3 +216,8 @@ class MessageStore(Protocol):
 
     def is_unchanged(self, mailbox: str, state: tuple[int, ...]) -> bool:
         """True if certainly nobody changed the mailbox since the scan that gave `state`."""
+
+    def only_gained(self, mailbox: str, state: tuple[int, ...], messages: int) -> bool:
+        """True if, as far as a quick look tells, new messages are all that came since the scan that gave `state`, and
+        there are `messages` now. May say False whenever a quick look cannot tell.
+        """

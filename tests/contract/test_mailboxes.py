@@ -431,6 +431,21 @@ def test_messages_of_others_are_adopted_and_removals_noticed(owner):
     assert b"theirs" in owner.read(row.uid)
 
 
+def test_a_glance_notices_what_others_added_or_took_away(owner):
+    owner.append(a_message("ours"))
+    owner.open()
+    store = owner.storage.store(owner.account)
+    [key] = store.scan("INBOX").messages
+
+    store.append("INBOX", a_message("theirs"))
+    mailboxes.glance(owner.conn, owner.storage, owner.account, owner.record())
+    assert owner.record().messages == 2
+
+    store.remove("INBOX", [(key, Flags())])
+    mailboxes.glance(owner.conn, owner.storage, owner.account, owner.record())
+    assert owner.record().messages == 1
+
+
 def test_flags_of_others_are_adopted(owner):
     uid = owner.append(MESSAGE, "\\Seen", "word")
     owner.open()

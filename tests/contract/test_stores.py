@@ -309,6 +309,31 @@ def test_a_state_holds_until_somebody_changes_something(store, monkeypatch):
         assert not store.is_unchanged("INBOX", state)
 
 
+def test_a_quick_look_never_says_yes_to_anything_but_new_messages(store, monkeypatch):
+    monkeypatch.setattr("mailcore.store.maildir.scan._CLOCK_TICK_NS", 0)
+    seen = store.append("INBOX", MESSAGE, Flags(SEEN))
+    state = store.scan("INBOX").state
+    store.append("INBOX", MESSAGE)
+
+    assert not store.only_gained("INBOX", state, 3)
+    assert not store.only_gained("INBOX", (), 2)
+    store.set_flags("INBOX", [(seen.key, Flags(SEEN), Flags())])
+    assert not store.only_gained("INBOX", state, 2)
+    assert not store.only_gained("No such", state, 2)
+
+
+def test_a_quick_look_at_a_maildir_knows_deliveries(tmp_path, monkeypatch):
+    monkeypatch.setattr("mailcore.store.maildir.scan._CLOCK_TICK_NS", 0)
+    store = MaildirStore(tmp_path / "Maildir", "mx.mail.test")
+    store.ensure_account()
+    store.append("INBOX", MESSAGE, Flags(SEEN))
+    state = store.scan("INBOX").state
+
+    store.append("INBOX", MESSAGE)
+
+    assert store.only_gained("INBOX", state, 2)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -30,5 +30,5 @@ async def status(session: ImapSession, command: Status) -> AsyncGenerator[Respon
 
 def _status(conn: Connection, storage: Storage, account: AccountRef, command: Status) -> MailboxStatus:
     record = get_mailbox(conn, account, command.mailbox)
-    mailboxes.refresh(conn, storage, account, record)
+    mailboxes.glance(conn, storage, account, record)
     return mailboxes.status(conn, record.id, count_deleted="DELETED" in command.items)

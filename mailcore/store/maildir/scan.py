@@ -32,11 +32,11 @@ def scan(folder: str, *, take_new: bool) -> Scan:
     state, names = state_of(folder), keywords.read(folder)
     flags_of = lru_cache(maxsize=1024)(lambda letters: filename.flags_of(letters, names))
     messages: dict[str, Flags] = dict.fromkeys(list_new(folder), NO_FLAGS)
-    for name in os.listdir(os.path.join(folder, "cur")):
-        if not name.startswith("."):
-            key, letters = filename.split(name)
-            messages[key] = flags_of(letters)
-    return Scan(messages, frozenset(filter(None, [*names, filename.FORWARDED])), state)
+    in_cur = [name for name in os.listdir(os.path.join(folder, "cur")) if not name.startswith(".")]
+    for name in in_cur:
+        key, letters = filename.split(name)
+        messages[key] = flags_of(letters)
+    return Scan(messages, frozenset(filter(None, [*names, filename.FORWARDED])), (*state, len(in_cur)) if state else ())
 
 
 def list_new(folder: str) -> list[str]:

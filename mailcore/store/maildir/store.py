@@ -23,7 +23,7 @@ from mailcore.store import files, layout
 from mailcore.store.base import Content, Found, Kept, Placed, Scan, StoredAt, StoredMessage, StoreKey
 from mailcore.store.journal import LARGEST_CONTENT, Entry, Place
 from mailcore.store.maildir import deliver, filename
-from mailcore.store.maildir.scan import Locator, ensure_folder, remove_abandoned, scan, state_of
+from mailcore.store.maildir.scan import Locator, ensure_folder, list_new, remove_abandoned, scan, state_of
 
 # The content of a file that arrived so lately may be durable in a journal only, which knows nothing of other names.
 YOUNG_S = 3600.0
@@ -180,7 +180,17 @@ class MaildirStore:
 
     def is_unchanged(self, mailbox: str, state: tuple[int, ...]) -> bool:
         try:
-            return bool(state) and state_of(self.folder(mailbox)) == state
+            return bool(state) and state_of(self.folder(mailbox)) == state[:2]
+        except FileNotFoundError:
+            return False
+
+    def only_gained(self, mailbox: str, state: tuple[int, ...], messages: int) -> bool:
+        """By what is in new/, as long as nobody has touched cur/."""
+        folder = self.folder(mailbox)
+        try:
+            if not state or os.stat(os.path.join(folder, "cur")).st_mtime_ns != state[1]:
+                return False
+            return state[2] + len(list_new(folder)) == messages
         except FileNotFoundError:
             return False
 

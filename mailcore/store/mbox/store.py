@@ -220,6 +220,10 @@ class MboxStore:
             return False
         return (status.st_ino, status.st_size, status.st_mtime_ns) == state
 
+    def only_gained(self, mailbox: str, state: tuple[int, ...], messages: int) -> bool:
+        """Only reading the file tells."""
+        return False
+
     @contextmanager
     def _reading(self, mailbox: str) -> Iterator[tuple[int, tuple[Entry, ...]]]:
         path = self.file(mailbox)
