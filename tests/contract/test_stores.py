@@ -13,6 +13,7 @@ from mailcore.identity import AccountRef
 from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, NO_FLAGS, SEEN, Flags
 from mailcore.message.wire import to_wire
 from mailcore.store import files
+from mailcore.store.maildir.store import MaildirStore
 from mailcore.store.storage import Storage
 
 MESSAGE = b"Return-Path: <ann@example.org>\nSubject: One\n\nHello\n"
