@@ -18,6 +18,7 @@ from mailcore.events import publish
 CHECK_REDIS_S = 3.0
 LOOK_WITHOUT_REDIS_S = 1.0
 GATHER_S = 0.02
+CANCEL_AGAIN_S = 0.2
 
 
 class Watcher(Protocol):
@@ -56,9 +57,12 @@ class Hub:
 
     async def stop(self) -> None:
         """Listen no more; what has not been published is not needed any more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        running = set(self._tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            # The client of Redis takes a cancellation for one of its own time limits now and then.
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
 
     def watch(self, mailbox_id: int, watcher: Watcher) -> None:
         """Tell `watcher` about this mailbox from now on."""

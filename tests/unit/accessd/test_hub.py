@@ -151,3 +151,27 @@ def test_with_redis_nobody_asks_the_index(monkeypatch: pytest.MonkeyPatch) -> No
     with_hub(scenario, index)
 
     assert index.asked == []
+
+
+class HastyRedis(Redis):
+    """Takes a cancellation for its own time limit, as the real client does when both come together."""
+
+    async def publish(self, _channel: str, payload: str) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise redis.exceptions.TimeoutError from None
+
+
+def test_it_stops_although_a_cancellation_was_lost_in_the_client() -> None:
+    """A process that is told to end just then must end."""
+
+    async def run() -> None:
+        client = HastyRedis()
+        hub = Hub(client, client.changes, Index())  # type: ignore[arg-type]
+        hub.start()
+        hub.announce([1])
+        await turns()
+        await asyncio.wait_for(hub.stop(), 5)
+
+    asyncio.run(run())
