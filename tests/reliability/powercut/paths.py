@@ -153,14 +153,15 @@ def appends(world: World) -> None:
     at = datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)
     spooled = world.spool.root / "incoming" / "append"
     for name in world.accounts:
-        owner = world.owner(name)
+        given = (world.conn, world.storage, world.accounts[name])
         with world.promise(add=[[name, "INBOX", "plain-100"]]):
-            owner.append(content_of("plain-100"))
-        with world.promise(add=[[name, "Archive", "flagged-5000", "\\Seen", "Project"]]):
-            owner.append(content_of("flagged-5000"), "\\Seen", "Project", mailbox="Archive", at=at)
+            mailboxes.append(*given, "INBOX", content_of("plain-100"), NO_FLAGS, None, world.journal)
+        marked = Flags.parse(["\\Seen", "Project"])
+        with world.promise(add=[[name, "Archive", "flagged-5000", *marked.names()]]):
+            mailboxes.append(*given, "Archive", content_of("flagged-5000"), marked, at, world.journal)
         spooled.write_bytes(content_of("file-9000"))
         with world.promise(add=[[name, "INBOX", "file-9000"]]):
-            mailboxes.append(world.conn, world.storage, owner.account, "INBOX", spooled, NO_FLAGS, at)
+            mailboxes.append(*given, "INBOX", spooled, NO_FLAGS, at, world.journal)
         spooled.unlink()
 
 
@@ -311,6 +312,7 @@ PATHS: Mapping[str, Recorded] = {
     "large message": Recorded({**MAILDIR, **MBOX}, a_large_message, some_mail),
     "SELECT": Recorded(MAILDIR, looks_between_deliveries, some_mail),
     "APPEND": Recorded(MAILDIR, appends, some_mail),
+    "APPEND without a journal": Recorded(MAILDIR, appends, some_mail, journal=False),
     "COPY and MOVE": Recorded(MAILDIR, copies_and_moves, more_mail),
     "EXPUNGE": Recorded(MAILDIR, expunges, more_mail),
     "STORE": Recorded(MAILDIR, flags, more_mail),
@@ -343,4 +345,17 @@ MUTANTS: Mapping[str, Mutant] = {
     "the folder of the spool": Mutant("delivery without a journal", r"/spool/queue/\w\w$"),
     "the folders of an account": Mutant("first delivery without a journal", r"/(ann|Maildir|mail\.test)$"),
     "the rows": Mutant("delivery", quick_commit=True),
+    "the content of a large message": Mutant("large message", r"/spool/(queue/\w\w|incoming)/\w+$|/Maildir/tmp/"),
+    "the journal of an APPEND": Mutant("APPEND", r"/spool/journal/"),
+    "the content of an APPEND": Mutant("APPEND without a journal", r"/Maildir/(\.Archive/)?tmp/"),
+    "the name of an APPEND": Mutant("APPEND without a journal", r"/(new|cur)$"),
+    "the content of what is moved": Mutant("fresh mail", r"/Maildir/(new|cur)/"),
+    "the target of a COPY": Mutant("COPY and MOVE", r"/\.Archive/cur$"),
+    "an mbox file": Mutant("mbox delivery", r"/mbox/INBOX$"),
+    "the announcement of an append": Mutant("mbox delivery", r"/INBOX\.append$"),
+    "the folder of an mbox file": Mutant("mbox first delivery", r"/mbox$"),
+    "the redo file": Mutant("mbox EXPUNGE", r"/INBOX\.redo-new$"),
+    "the name of the redo file": Mutant("mbox EXPUNGE", r"/mbox$"),
+    "flags before a rewrite": Mutant("mbox STORE", r"/mbox/INBOX$"),
+    "a report": Mutant("queue run", r"/spool/queue/\w\w/\w+$"),
 }
