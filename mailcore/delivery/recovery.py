@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import psycopg
 from mailcore.index import statements
 from mailcore.log import configure, get_logger
 from mailcore.queue import operations
-from mailcore.store import files
+from mailcore.store import files, layout
 from mailcore.store.folder_lock import FolderLock, is_recovering
 from mailcore.store.journal import NAMES, Entry, Place, read_segment, remove_folder
 from mailcore.store.maildir import deliver
@@ -64,22 +64,40 @@ def _replay(conn: Connection, home: Path, folder: Path) -> int:
     names = _Names()
     for entries in _batches(folder):
         contents = {place: entry.content for entry in entries for place in entry.places}
+        paths = _paths(conn, home, list(contents))
         promised = _promised(conn, list(contents))
-        adopted = _remove(conn, home, contents.keys() - promised, names)
+        adopted = _remove(conn, {place: path for place, path in paths.items() if place not in promised}, names)
         for place in promised | adopted:
-            restored += _ensure(str(home / place.path), contents[place], names)
-        touched.update(os.path.dirname(home / place.path) for place in contents)
+            restored += _ensure(paths[place], contents[place], names)
+        touched.update(map(os.path.dirname, paths.values()))
     _flush(touched)
     if restored:
         log.warning("recovered", journal=folder.name, files=restored)
     return restored
 
 
-def _remove(conn: Connection, home: Path, places: Collection[Place], names: _Names) -> set[Place]:
+def _paths(conn: Connection, home: Path, places: Sequence[Place]) -> dict[Place, str]:
+    """Where each belongs: the mailbox may have got another name since."""
+    rows = conn.execute(statements.MAILBOX_NAMES, {"mailbox_ids": list({place.mailbox_id for place in places})})
+    mailboxes: dict[int, str] = dict(rows.fetchall())
+    return {place: _in_mailbox(str(home / place.path), mailboxes.get(place.mailbox_id)) for place in places}
+
+
+def _in_mailbox(path: str, mailbox: str | None) -> str:
+    """The path of a message in the folder that this mailbox has in the same Maildir; None: it is no message."""
+    if mailbox is None:
+        return path
+    above, name = os.path.split(path)
+    folder, subfolder = os.path.split(above)
+    maildir = os.path.dirname(folder) if os.path.basename(folder).startswith(".") else folder
+    return os.path.join(maildir, layout.maildir_folder(mailbox), subfolder, name)
+
+
+def _remove(conn: Connection, paths: Mapping[Place, str], names: _Names) -> set[Place]:
     """Files without a row, wherever they are; but those that a session has taken up in the meantime, with a row of
     its own, are returned.
     """
-    places = [place for place in places if place.mailbox_id]
+    places = [place for place in paths if place.mailbox_id]
     if not places:
         return set()
     with conn.transaction():
@@ -90,7 +108,7 @@ def _remove(conn: Connection, home: Path, places: Collection[Place], names: _Nam
         adopted = {place for place in places if _key(place) in known}
         for place in places:
             if place not in adopted:
-                for path in names.find(str(home / place.path)):
+                for path in names.find(paths[place]):
                     files.remove_quietly(path)
     return adopted
 

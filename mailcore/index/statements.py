@@ -14,6 +14,7 @@ FROM mailbox
 LIST_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s ORDER BY name <> 'INBOX', name"
 MAILBOX_BY_NAME = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s AND name = %(name)s"
 MAILBOX_BY_ID = f"{MAILBOX_COLUMNS} WHERE id = %(mailbox_id)s"
+MAILBOX_NAMES = "SELECT id, name FROM mailbox WHERE id = ANY(%(mailbox_ids)s::bigint[])"
 LOCK_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE id = ANY(%(mailbox_ids)s) ORDER BY id FOR NO KEY UPDATE"
 # The same with LIMIT_WAIT and QUICK_COMMIT in the same statement, as conditions on the row: so they are in force before
 # the row is waited for.

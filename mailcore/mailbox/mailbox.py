@@ -60,6 +60,7 @@ from mailcore.message.flags import NO_FLAGS
 from mailcore.message.wire import wire_size
 from mailcore.store.base import Content, Kept, MessageStore, Placed, StoredMessage
 from mailcore.store.journal import Journal
+from mailcore.store.layout import INBOX
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
@@ -318,9 +319,10 @@ def reconcile(
 ) -> tuple[Plan, tuple[int, ...]]:
     """Let the index of a locked mailbox learn what the store has. Returns what was done and the state of the store."""
     name, known = ledger.record.name, message_rows(conn, ledger.record.id)
-    if known and not may_be_missing and not store.is_present(name):
-        # A mail volume that is not mounted must not look like a user who deleted everything.
-        raise StoreUnavailable(f"the folder of {name} is missing")
+    if known and not may_be_missing and not store.is_present(INBOX):
+        # A mail volume that is not mounted must not look like a user who deleted everything. A folder that is missing
+        # beside INBOX was removed or renamed: by another program, or by us before a crash.
+        raise StoreUnavailable(f"the account's folder is missing, and {name} in it")
     scan = store.scan(name, take_new=take_new)
     plan = compare(scan.messages, scan.nameable, known)
     if plan.drop:

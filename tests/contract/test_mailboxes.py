@@ -401,6 +401,19 @@ def test_a_missing_store_is_not_an_empty_one(owner, mail_home):
     assert owner.open().uids == [1]
 
 
+def test_a_rename_that_died_before_its_commit_loses_nothing_and_locks_nobody_out(owner):
+    """The folder has its new name, the rows the old one: what is in it is found again, and the old mailbox is empty."""
+    accounts.create_mailbox(owner.conn, owner.storage, owner.account, "Lists")
+    owner.append(MESSAGE, mailbox="Lists")
+    owner.storage.store(owner.account).rename_mailbox("Lists", "Renamed")
+
+    accounts.ensure_account(owner.conn, owner.storage, owner.account)
+
+    assert owner.open("Lists").uids == []
+    assert owner.open("Renamed").uids == [1]
+    assert owner.read(1, "Renamed") == to_wire(MESSAGE)
+
+
 def test_a_folder_another_program_made_becomes_a_mailbox(owner):
     owner.storage.store(owner.account).create_mailbox("From elsewhere")
     owner.storage.store(owner.account).append("From elsewhere", MESSAGE, Flags(FLAGGED))

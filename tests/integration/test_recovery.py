@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mailcore.delivery.batch import deliver_batch
+from mailcore.delivery.batch import LocalRecipient, deliver_batch
 from mailcore.delivery.recovery import journals, recover, recover_home
+from mailcore.mailbox import account as accounts
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.wire import to_wire
 from mailcore.store.journal import Journal, read_segment
-from tests.contract.mailbox_support import MESSAGE, a_message, a_spool, an_arrival, an_owner
+from tests.contract.mailbox_support import MESSAGE, a_message, a_recipient, a_spool, an_arrival, an_owner
 
 
 class Crash:
@@ -189,3 +190,19 @@ def test_a_spoiled_file_under_two_names_becomes_one_whole_message_with_its_flags
     assert crash.owner.open().uids == [1]
     assert crash.owner.read(1) == to_wire(MESSAGE)
     assert crash.owner.flags() == {1: ["\\Seen"]}
+
+
+def test_a_message_of_a_mailbox_that_was_renamed_is_made_good_where_it_is_now(crash):
+    owner = crash.owner
+    accounts.create_mailbox(owner.conn, owner.storage, owner.account, "Lists")
+    filed = LocalRecipient(a_recipient("bob+lists@mail.test"), owner.account, "Lists")
+    crash.deliver(an_arrival([filed]))
+    accounts.rename_mailbox(owner.conn, owner.storage, owner.account, "Lists", "Old/Lists")
+    crash.dies()
+    [file] = crash.home.joinpath("mail").rglob("new/*")
+    file.write_bytes(b"From: ha")
+
+    assert recover(owner.conn, crash.home) == 1
+
+    assert owner.read(1, "Old/Lists") == to_wire(MESSAGE)
+    assert not list(crash.home.joinpath("mail").rglob(".Lists"))

@@ -96,6 +96,8 @@ class MaildirStore:
             if os.path.isdir(os.path.join(target, "cur")):
                 raise MailboxExists(new)
             ensure_folder(source)
+            # What a journal keeps it keeps under the old name; under the new one nobody may see a part of it.
+            files.sync_contents(_files_of(source))
             os.rename(source, target)
             files.sync_directory(self._root)
 
@@ -302,6 +304,10 @@ class MaildirStore:
         for name in ("new", "cur"):
             for entry in os.listdir(os.path.join(self._root, name)):
                 files.remove_quietly(os.path.join(self._root, name, entry))
+
+
+def _files_of(folder: str) -> list[str]:
+    return [f"{folder}/{name}/{entry}" for name in ("new", "cur") for entry in os.listdir(f"{folder}/{name}")]
 
 
 def _read(locator: Locator, key: StoreKey, flags: Flags, at_most: int | None) -> bytes | None:

@@ -7,6 +7,7 @@ before and is durable.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +19,14 @@ import psycopg
 
 from mailcore.clock import SystemClock
 from mailcore.config.snapshot import DomainRecord, NextHop, Snapshot
-from mailcore.delivery.arrival import Arrival
+from mailcore.delivery.arrival import Arrival, LocalRecipient
 from mailcore.delivery.batch import deliver_batch
 from mailcore.directory.lookups import AccountRecord
 from mailcore.directory.memory import MemoryDirectory
 from mailcore.identity import AccountRef
 from mailcore.index.records import FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
-from mailcore.mailbox.account import create_mailbox, ensure_inboxes
+from mailcore.mailbox.account import create_mailbox, ensure_inboxes, rename_mailbox
 from mailcore.message.flags import NO_FLAGS
 from mailcore.queue import leases
 from mailcore.queue.spool import Spool
@@ -35,11 +36,11 @@ from mailcore.relay.local import LocalDelivery
 from mailcore.relay.mx import Resolver
 from mailcore.relay.run import run_lease
 from mailcore.relay.worker import Worker
-from mailcore.store.journal import Journal
+from mailcore.store.journal import KEEP_S, SEGMENT_BYTES, Journal
 from mailcore.store.storage import Storage
 from smtpd.completion import Completed
 from smtpd.incoming import Incoming
-from tests.contract.mailbox_support import DOMAIN, Owner, an_arrival
+from tests.contract.mailbox_support import DOMAIN, Owner, a_recipient, an_arrival
 from tests.fakes.smtp_sink import Script, Sink
 from tests.reliability.powercut.messages import content_of, tag_of
 
@@ -104,6 +105,8 @@ class Recorded:
     run: Callable[[World], None]
     prepare: Callable[[World], None] = nothing
     journal: bool = True
+    segment_bytes: int = SEGMENT_BYTES
+    keep_s: float = KEEP_S
 
 
 def a_first_message(world: World) -> None:
@@ -278,6 +281,14 @@ def a_queue(world: World) -> None:
     )
 
 
+def filed_mail(world: World) -> None:
+    """A message outside of INBOX."""
+    some_mail(world)
+    for name in world.accounts:
+        with world.promise(add=[[name, "Archive", "known-200"]]):
+            world.owner(name).append(content_of("known-200"), mailbox="Archive")
+
+
 def more_mail(world: World) -> None:
     """Three messages in each INBOX."""
     some_mail(world)
@@ -302,6 +313,27 @@ def fresh_mail(world: World) -> None:
         mailboxes.expunge(world.conn, world.storage, account, world.owner(name).record())
 
 
+def a_folder_renamed(world: World) -> None:
+    """Mail that came to a mailbox by its name, which then gets another."""
+    [(name, account)] = world.accounts.items()
+    with world.promise(add=[[name, "Archive", "filed-300"]]):
+        filed = LocalRecipient(a_recipient(f"{name}+archive@{DOMAIN}"), account, "Archive")
+        arrival = an_arrival([filed], content=content_of("filed-300"))
+        [answer] = deliver_batch(world.conn, world.storage, world.spool, [arrival], LIFETIME_S, world.journal)
+        assert isinstance(answer, list), answer
+    with world.promise(move=[[name, "Archive", "Old/Archive", tag] for tag in ("filed-300", "known-200")]):
+        rename_mailbox(world.conn, world.storage, account, "Archive", "Old/Archive")
+
+
+def a_journal_used_in_turn(world: World) -> None:
+    """Segments fill up, are flushed with everything they keep, and are written over."""
+    for number in range(5):
+        world.deliver((f"turn{number}-3000", ["ann"], ["x@elsewhere.test"] if number == 2 else []))
+        world.owner("ann").open()
+        # The keeper flushes what is some hundredths of a second old.
+        time.sleep(0.1 if number % 2 else 0)
+
+
 MAILDIR, MBOX = {"ann": "maildir"}, {"bob": "mbox"}
 PATHS: Mapping[str, Recorded] = {
     "first delivery": Recorded(MAILDIR, a_first_message),
@@ -309,6 +341,8 @@ PATHS: Mapping[str, Recorded] = {
     "delivery": Recorded({"ann": "maildir", "bob": "maildir"}, deliveries, some_mail),
     "delivery without a journal": Recorded({"ann": "maildir", "bob": "maildir"}, deliveries, some_mail, journal=False),
     "fresh mail": Recorded(MAILDIR, fresh_mail, some_mail),
+    "RENAME": Recorded(MAILDIR, a_folder_renamed, filed_mail),
+    "journal in turn": Recorded(MAILDIR, a_journal_used_in_turn, some_mail, segment_bytes=8000, keep_s=0.05),
     "large message": Recorded({**MAILDIR, **MBOX}, a_large_message, some_mail),
     "SELECT": Recorded(MAILDIR, looks_between_deliveries, some_mail),
     "APPEND": Recorded(MAILDIR, appends, some_mail),
@@ -323,6 +357,7 @@ PATHS: Mapping[str, Recorded] = {
     "mbox COPY and MOVE": Recorded(MBOX, copies_and_moves, more_mail),
     "mbox EXPUNGE": Recorded(MBOX, expunges, more_mail),
     "mbox STORE": Recorded(MBOX, flags, more_mail),
+    "mbox RENAME": Recorded(MBOX, a_folder_renamed, filed_mail),
 }
 
 

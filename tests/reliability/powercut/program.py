@@ -18,7 +18,7 @@ import psycopg
 from mailcore.delivery.recovery import journals
 from mailcore.identity import AccountRef
 from mailcore.store.journal import Journal
-from tests.reliability.powercut.paths import PATHS, World
+from tests.reliability.powercut.paths import PATHS, Recorded, World
 
 _REAL: dict[str, Callable[[Any], None]] = {"fsync": os.fsync, "fdatasync": os.fdatasync}
 
@@ -43,6 +43,10 @@ def _selective(real: Callable[[Any], None], pattern: str) -> Callable[[Any], Non
     return sync
 
 
+def _journal(home: Path, path: Recorded) -> Journal:
+    return Journal(journals(home), home, segment_bytes=path.segment_bytes, keep_s=path.keep_s)
+
+
 def main() -> None:
     say(ready=True)
     for line in sys.stdin:
@@ -55,7 +59,7 @@ def main() -> None:
             home, path = Path(order["home"]), PATHS[order["path"]]
             say(prepared=order["number"])
             sys.stdin.readline()
-            journal = Journal(journals(home), home) if path.journal else None
+            journal = _journal(home, path) if path.journal else None
             path.run(World(home, conn, accounts, say, journal))
             say(done=order["number"])
             if journal is not None:
