@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from django.utils import timezone
 from mailadmin.mailqueue import watchdog, worker
 from mailadmin.trace.retention import forget_before, make_partitions
 from mailcore.queue import operations
+from mailcore.queue.spool import SWEEP_AGE_S
 from mailcore.relay.run import run_lease
+from mailcore.store import files, layout
 
 
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
@@ -25,9 +28,12 @@ def deliver_batch(lease: str) -> None:
 
 @shared_task(acks_late=True, ignore_result=True)
 def sweep_spool() -> None:
-    """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel."""
+    """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel; and what
+    was never received to its end.
+    """
     here = worker.current()
     here.spool.sweep(lambda queue_ids: operations.known_queue_ids(here.database.connection(), queue_ids))
+    files.remove_older(str(here.local.storage.root / layout.UPLOADS), time.time() - SWEEP_AGE_S)
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from mailcore.message.wire import to_wire
+from mailcore.store import files
 
 SWEEP_AGE_S = 86400
 _SWEEP_BATCH = 500
@@ -128,9 +129,11 @@ class Spool:
             os.unlink(self._name(queue_id))
 
     def sweep(self, known: Callable[[Sequence[str]], set[str]], *, older_than_s: float = SWEEP_AGE_S) -> int:
-        """Remove files older than that which no row knows. `known` is asked for some hundred queue ids at a time."""
+        """Remove files older than that which no row knows, and what was never received to its end. `known` is asked
+        for some hundred queue ids at a time.
+        """
         limit = time.time() - older_than_s
-        removed = 0
+        removed = files.remove_older(str(self.root / "incoming"), limit)
         batch: list[str] = []
         for path in self._files():
             if _is_older(path, limit):

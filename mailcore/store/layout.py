@@ -22,6 +22,8 @@ from mailcore.store import modified_utf7
 
 INBOX = "INBOX"
 SEPARATOR = "/"
+# Below the root: messages that are still coming in.
+UPLOADS = ".incoming"
 STORE_FOLDERS = {"maildir": "Maildir", "mbox": "mbox"}
 MBOX_CHILDREN = ".sbd"
 # 255 is the file system's limit for one name; locks and temporary files append to it.

@@ -13,6 +13,7 @@ import pytest
 from django.db import close_old_connections
 
 from mailadmin.directory.models import Account, Alias, Domain
+from mailadmin.mailqueue import tasks
 from mailadmin.transport.models import RelayHost, TransportRule
 from mailcore.clock import FakeClock, SystemClock
 from mailcore.identity import AccountRef
@@ -21,6 +22,7 @@ from mailcore.mailbox.account import get_mailbox
 from mailcore.queue import leases, operations
 from mailcore.relay.recording import MOST_GATHERED
 from mailcore.relay.run import run_lease
+from mailcore.store import layout
 from mailcore.store.storage import Storage
 from tests.fakes.dns_server import FakeDns
 from tests.fakes.queue_world import BODY, QueueWorld, to_recipient
@@ -714,6 +716,19 @@ def test_a_message_deleted_while_it_waits_in_a_lease_is_not_sent(world):
     assert sink.received == [] and world.rows("queue_message") == []
     assert world.spool.sweep(lambda ids: operations.known_queue_ids(world.conn, ids), older_than_s=-1) == 1
     assert world.spool_files() == []
+
+
+def test_the_sweep_takes_uploads_that_a_dead_process_left(world, monkeypatch):
+    uploads = world.home / "mail" / layout.UPLOADS
+    uploads.mkdir()
+    for name in ("abandoned", "coming in"):
+        (uploads / name).write_bytes(b"half a mess")
+    os.utime(uploads / "abandoned", (1, 1))
+    monkeypatch.setattr(tasks.worker, "current", world.worker)
+
+    tasks.sweep_spool()
+
+    assert [path.name for path in uploads.iterdir()] == ["coming in"]
 
 
 def test_a_lost_connection_after_the_content_is_tried_again(world):

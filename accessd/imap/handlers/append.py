@@ -25,6 +25,7 @@ from mailcore.mailbox.account import get_mailbox
 from mailcore.message.wire import ToDisk
 from mailcore.store.base import Content
 from mailcore.store.journal import Journal
+from mailcore.store.layout import UPLOADS
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Incoming:
             self._parts.append(data)
             return
         if self._file is None:
-            folder = self._root / ".incoming"
+            folder = self._root / UPLOADS
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file, path = tempfile.mkstemp(dir=folder)
             self._path = Path(path)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from mailcore.errors import MessageGone
 from mailcore.message.flags import NO_FLAGS, Flags
+from mailcore.store import files
 from mailcore.store.base import Scan
 from mailcore.store.maildir import filename, keywords
 from mailcore.store.maildir.deliver import create_folder
@@ -29,6 +30,7 @@ def scan(folder: str, *, take_new: bool) -> Scan:
     """
     if take_new:
         move_new(folder)
+        remove_abandoned(folder, time.time())
     state, names = state_of(folder), keywords.read(folder)
     flags_of = lru_cache(maxsize=1024)(lambda letters: filename.flags_of(letters, names))
     messages: dict[str, Flags] = dict.fromkeys(list_new(folder), NO_FLAGS)
@@ -57,11 +59,10 @@ def move_new(folder: str) -> None:
 
 
 def remove_abandoned(folder: str, now: float) -> None:
-    """Remove what programs that died left in tmp/ (the Maildir description says after 36 hours)."""
-    with os.scandir(os.path.join(folder, "tmp")) as entries:
-        old = [entry.path for entry in entries if entry.is_file() and entry.stat().st_mtime < now - _ABANDONED_S]
-    for path in old:
-        os.unlink(path)
+    """Remove what programs that died left in tmp/ (the Maildir description says after 36 hours): files, and mailboxes
+    that were being deleted.
+    """
+    files.remove_older(os.path.join(folder, "tmp"), now - _ABANDONED_S)
 
 
 class Locator:

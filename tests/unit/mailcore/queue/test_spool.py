@@ -104,3 +104,15 @@ def test_the_sweep_takes_only_what_is_old_and_unknown(spool):
     assert removed == 1 and sorted(asked[0]) == sorted([old_unknown, old_known])
     assert not spool.path(old_unknown).exists()
     assert spool.path(old_known).exists() and spool.path(young).exists()
+
+
+def test_the_sweep_takes_what_was_never_received_to_its_end(spool):
+    incoming = spool.root / "incoming"
+    incoming.mkdir(parents=True)
+    for name in ("abandoned", "coming in"):
+        (incoming / name).write_bytes(b"half a mess")
+    os.utime(incoming / "abandoned", (1, 1))
+
+    assert spool.sweep(set) == 1
+
+    assert [path.name for path in incoming.iterdir()] == ["coming in"]

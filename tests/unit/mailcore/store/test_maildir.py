@@ -165,6 +165,22 @@ def test_what_died_in_tmp_is_removed_after_36_hours(store, folder):
     assert names(folder, "tmp") == ["young"]
 
 
+def test_a_look_at_a_mailbox_tidies_up_behind_programs_that_died(store, folder):
+    store.create_mailbox("Sent")
+    for above in (folder, folder / ".Sent"):
+        half_deleted = above / "tmp" / "deleted.1"
+        half_deleted.mkdir()
+        (half_deleted / "message").write_bytes(b"gone")
+        (above / "tmp" / "half").write_bytes(b"half")
+        for path in (half_deleted, above / "tmp" / "half"):
+            os.utime(path, (time.time() - 37 * 3600,) * 2)
+
+    store.scan("INBOX", take_new=True)
+    store.scan("Sent", take_new=True)
+
+    assert names(folder, "tmp") == names(folder / ".Sent", "tmp") == []
+
+
 def test_a_state_that_is_too_young_is_not_trusted(store, folder, monkeypatch):
     store.append("INBOX", MESSAGE)
     young = store.scan("INBOX").state
