@@ -24,6 +24,7 @@ from mailcore.mailbox import quota
 from mailcore.mailbox.account import get_mailbox
 from mailcore.message.wire import ToDisk
 from mailcore.store.base import Content
+from mailcore.store.files import disk_errors
 from mailcore.store.journal import Journal
 from mailcore.store.layout import UPLOADS
 from mailcore.store.storage import Storage
@@ -107,7 +108,9 @@ def _append(
 
 
 class Incoming:
-    """A message on its way in, in disk form: small ones in memory, large ones in a file below the mail root."""
+    """A message on its way in, in disk form: small ones in memory, large ones in a file below the mail root. One that
+    cannot be written is still received to its end, so that the client hears why, and the session goes on.
+    """
 
     def __init__(self, root: Path, size: int) -> None:
         self.in_memory = size <= IN_MEMORY_BYTES
@@ -116,6 +119,7 @@ class Incoming:
         self._root = root
         self._path: Path | None = None
         self._file: int | None = None
+        self._failure: OSError | None = None
 
     def add(self, data: bytes) -> None:
         """The next piece. NUL has no place in IMAP; the octet others put for it is 0x80."""
@@ -126,7 +130,14 @@ class Incoming:
     def _put(self, data: bytes) -> None:
         if self.in_memory:
             self._parts.append(data)
-            return
+        elif self._failure is None:
+            try:
+                self._write(data)
+            except OSError as error:
+                self._failure = error
+                self.discard()
+
+    def _write(self, data: bytes) -> None:
         if self._file is None:
             folder = self._root / UPLOADS
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,8 +148,11 @@ class Incoming:
             view = view[os.write(self._file, view) :]
 
     def content(self) -> Content:
-        """The whole message."""
+        """The whole message. Raises StoreFull or StoreUnavailable if it could not be written."""
         self._put(self._convert.close())
+        if self._failure is not None:
+            with disk_errors():
+                raise self._failure
         if self.in_memory:
             return b"".join(self._parts)
         assert self._file is not None and self._path is not None

@@ -51,6 +51,9 @@ def _write(folder: str, keywords: list[str]) -> None:
     try:
         files.write_all(fd, "".join(f"{keyword}\n" for keyword in keywords).encode())
         os.fdatasync(fd)
+    except BaseException:
+        files.remove_quietly(temporary)
+        raise
     finally:
         os.close(fd)
     os.rename(temporary, os.path.join(folder, _OURS))
