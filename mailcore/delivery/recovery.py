@@ -23,7 +23,7 @@ from mailcore.log import configure, get_logger
 from mailcore.queue import operations
 from mailcore.store import files, layout
 from mailcore.store.folder_lock import FolderLock, is_recovering
-from mailcore.store.journal import NAMES, Entry, Place, read_segment, remove_folder
+from mailcore.store.journal import NAMES, UNNAMED, Entry, Place, read_segment, remove_folder
 from mailcore.store.maildir import deliver
 
 Connection = psycopg.Connection[Any]
@@ -44,7 +44,7 @@ def recover(conn: Connection, home: Path) -> int:
     were written again. Raises psycopg.Error and OSError: then it has to be done again.
     """
     restored = 0
-    for folder in sorted(path for path in journals(home).glob("*") if path.is_dir()):
+    for folder in sorted(path for path in journals(home).glob("*") if not path.name.startswith(UNNAMED)):
         lock = FolderLock.take(folder)
         if lock is not None:
             try:

@@ -38,6 +38,7 @@ RETRY_S = 1.0
 # What is larger is flushed where it lies: its own flush is then a small part of its cost.
 LARGEST_CONTENT = 128 << 10
 NAMES = ("a", "b")
+UNNAMED = "new."  # of a folder that is not locked yet
 RECORD = struct.Struct("<4sIQII")
 MAGIC = b"MKJ\x01"
 _BUFFERS = 1000  # of one writev; IOV_MAX is 1024
@@ -101,10 +102,14 @@ class Journal:
         self.home = str(home)
         self.folder = root / new_queue_id()
         self._segment_bytes, self._keep_s = segment_bytes, keep_s
-        files.make_directory(str(self.folder))
-        self._lock = FolderLock.create(self.folder)
-        self._segments = [Segment(os.open(self.folder / name, _FLAGS, files.FILE_MODE)) for name in NAMES]
-        files.sync_directory(str(self.folder))
+        # Under its name only when it is locked: whoever recovers takes a folder without a lock for one of the dead.
+        unnamed = root / f"{UNNAMED}{self.folder.name}"
+        files.make_directory(str(unnamed))
+        self._lock = FolderLock.create(unnamed)
+        self._segments = [Segment(os.open(unnamed / name, _FLAGS, files.FILE_MODE)) for name in NAMES]
+        files.sync_directory(str(unnamed))
+        unnamed.rename(self.folder)
+        files.sync_directory(str(root))
         self._epoch = int.from_bytes(os.urandom(6), "big")
         self._active = self._segments[0]
         self._active.epoch = self._epoch

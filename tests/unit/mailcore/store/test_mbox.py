@@ -313,8 +313,8 @@ SINCE_BOOT_S = time.clock_gettime(time.CLOCK_BOOTTIME)
         # One of ours, whose process id somebody else has by now.
         ("1\nmailkeep\n", 0, True),
         # Left by a power cut: whole, or with a hole in place of its text.
-        pytest.param("1\n", SINCE_BOOT_S + 60, True, id="before the boot"),
-        pytest.param("\0\0", SINCE_BOOT_S + 60, True, id="before the boot, a hole"),
+        pytest.param("1\n", SINCE_BOOT_S + 3600, True, id="before the boot"),
+        pytest.param("\0\0", SINCE_BOOT_S + 3600, True, id="before the boot, a hole"),
     ],
 )
 def test_dot_locks_of_the_dead_are_removed(store, inbox, text, age_s, is_stale):
