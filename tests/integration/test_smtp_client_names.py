@@ -75,7 +75,11 @@ def test_maillog_and_trace_have_the_name(smtp):
 
     maillog = smtp.home / "log" / "maillog"
     wanted = (f"connect from {NAME}[{NAMED}]", f"reject: RCPT from {NAME}[{NAMED}]: 554", f"disconnect from {NAME}")
-    wait_until(lambda: all(text in maillog.read_text() for text in wanted), seconds=5, what="the maillog is written")
+
+    def is_written() -> bool:
+        return maillog.exists() and all(text in maillog.read_text() for text in wanted)
+
+    wait_until(is_written, seconds=5, what="the maillog is written")
     refused = "SELECT client_name FROM trace_event WHERE kind = 'refused' AND sender = 'spammer@sender.example'"
     wait_until(lambda: smtp.execute(refused) == [(NAME,)], seconds=5, what="the trace is written")
 
