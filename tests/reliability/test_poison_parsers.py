@@ -38,7 +38,7 @@ from tests.reliability.broken_mail import HEAD, KINDS, Kind
 SHORT_BYTES = 20_000
 LONG_BYTES = 1_000_000
 # A linear reader of ours takes about a second per MiB of the worst; a quadratic one shows long before.
-SECONDS_AT_MOST = 10.0
+SECONDS_AT_MOST = 4.0
 GROWTH_AT_MOST = 3.2
 """For twice the size; 2 is linear, 4 is quadratic."""
 TOO_SHORT_TO_TELL_S = 0.15
