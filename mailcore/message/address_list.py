@@ -1,7 +1,7 @@
 """Address lists of header fields: From, To, Cc ... -> values (RFC 5322 section 3.4, obsolete forms section
 4.4).
 
-Never raises and takes linear time. Everything stays bytes as sent: display names may hold encoded words.
+Never raises and takes linear time, up to a bound. Everything stays bytes as sent: display names may hold encoded words.
 Groups are shown as IMAP's ENVELOPE wants them (RFC 3501 section 7.4.2): a start entry with the group's name
 as `local` and no domain, then the members, then an end entry with nothing at all. In all other entries local
 and domain are bytes, empty where the mail does not say.
@@ -13,6 +13,8 @@ from typing import NamedTuple
 from mailcore.message.encoded_word import decode_header
 
 MAX_ADDRESSES = 10_000
+# Ten thousand addresses written in any usual way have fewer; megabytes of "@@@@" would take seconds.
+MAX_TOKENS = 20 * MAX_ADDRESSES
 
 
 class MailAddress(NamedTuple):
@@ -60,7 +62,7 @@ _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def parse_addresses(value: bytes) -> list[MailAddress]:
-    """All entries of an unfolded address list, at most MAX_ADDRESSES."""
+    """All entries of an unfolded address list: at most MAX_ADDRESSES, from at most MAX_TOKENS."""
     found: list[MailAddress] = []
     position, end = 0, len(value)
     while position < end and len(found) < MAX_ADDRESSES:
@@ -100,10 +102,9 @@ class _Parser:
         self._has_at = False
 
     def parse(self, value: bytes, position: int) -> list[MailAddress]:
-        end = len(value)
-        while position < end and len(self._found) < MAX_ADDRESSES:
+        for _ in range(MAX_TOKENS):
             match = _TOKEN.match(value, position)
-            if match is None:
+            if match is None or len(self._found) >= MAX_ADDRESSES:
                 break
             position = match.end()
             quoted, literal, atom, special = match.groups()
