@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from mailadmin.mailqueue import watchdog, worker
 from mailadmin.trace.retention import forget_before, make_partitions
+from mailcore.delivery.recovery import recover
 from mailcore.queue import operations
 from mailcore.queue.spool import SWEEP_AGE_S
 from mailcore.relay.run import run_lease
@@ -29,11 +30,12 @@ def deliver_batch(lease: str) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def sweep_spool() -> None:
     """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel; and what
-    was never received to its end.
+    was never received to its end. Journals of machines that have died and do not come back are made good.
     """
     here = worker.current()
     here.spool.sweep(lambda queue_ids: operations.known_queue_ids(here.database.connection(), queue_ids))
     files.remove_older(str(here.local.storage.root / layout.UPLOADS), time.time() - SWEEP_AGE_S)
+    recover(here.database.connection(), settings.MAIL_HOME, wait=False)
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -1,10 +1,12 @@
 """After a power cut: what journals hold and the disk has lost is made good, before anybody looks at a mailbox.
 
-Whoever starts programs that serve mail runs this before (`python -m mailcore.delivery.recovery`, or `recover_home`),
-and smtpd does so itself. Journals of processes that live are left alone. A content
-belongs where the journal says if its row was committed: then the file is written again unless it is there, whole.
-Without a row nobody was told of the message: a file of it, whole or not, is removed. A file that a session took up
-before is made good like those of the promised. Recovering twice changes nothing.
+Whoever starts programs that serve mail runs this before (`python -m mailcore.delivery.recovery`, or `recover_home`);
+smtpd and accessd do so themselves, and the hourly sweep of the spool does it for a machine that stays dead. Journals of
+processes that live are left alone, and mailboxes may be in use: each step is done under their locks.
+
+A content belongs where the journal says if its row was committed: then the file is written again unless it is there,
+whole. Without a row nobody was told of the message: a file of it, whole or not, is removed. A file that a session took
+up before is made good like those of the promised. Recovering twice changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from mailcore.store.journal import NAMES, UNNAMED, Entry, Place, read_segment, r
 from mailcore.store.maildir import deliver
 
 Connection = psycopg.Connection[Any]
-ENTRIES_AT_ONCE = 500
+# Their mailboxes are locked for as long as it takes to write them again, and sessions wait for 5 s.
+ENTRIES_AT_ONCE = 100
+# A folder without a name is a matter of milliseconds; the clocks of two machines may differ.
+ABANDONED_S = 3600.0
 POLL_S = 0.1
 RETRY_S = 1.0
 
@@ -39,11 +44,12 @@ def journals(home: Path) -> Path:
     return home / "spool" / "journal"
 
 
-def recover(conn: Connection, home: Path) -> int:
-    """Make good what journals of dead processes hold; wait where somebody else does so now. Returns how many files
+def recover(conn: Connection, home: Path, *, wait: bool = True) -> int:
+    """Make good what journals of dead processes hold; `wait` where somebody else does so now. Returns how many files
     were written again. Raises psycopg.Error and OSError: then it has to be done again.
     """
     restored = 0
+    _remove_abandoned(home)
     for folder in sorted(path for path in journals(home).glob("*") if not path.name.startswith(UNNAMED)):
         lock = FolderLock.take(folder)
         if lock is not None:
@@ -53,9 +59,21 @@ def recover(conn: Connection, home: Path) -> int:
             finally:
                 lock.release()
         else:
-            while is_recovering(folder):
+            while wait and is_recovering(folder):
                 time.sleep(POLL_S)
     return restored
+
+
+def _remove_abandoned(home: Path) -> None:
+    """Folders whose maker died before they got their names: old, and nobody holds them. Nothing is kept in them."""
+    for folder in journals(home).glob(f"{UNNAMED}*"):
+        with suppress(FileNotFoundError):  # it has got its name just now
+            is_old = folder.stat().st_mtime < time.time() - ABANDONED_S
+            if is_old and (lock := FolderLock.take(folder)) is not None:
+                try:
+                    remove_folder(folder)
+                finally:
+                    lock.release()
 
 
 def _replay(conn: Connection, home: Path, folder: Path) -> int:
@@ -64,11 +82,14 @@ def _replay(conn: Connection, home: Path, folder: Path) -> int:
     names = _Names()
     for entries in _batches(folder):
         contents = {place: entry.content for entry in entries for place in entry.places}
-        paths = _paths(conn, home, list(contents))
-        promised = _promised(conn, list(contents))
-        adopted = _remove(conn, {place: path for place, path in paths.items() if place not in promised}, names)
-        for place in promised | adopted:
-            restored += _ensure(paths[place], contents[place], names)
+        with conn.transaction():
+            # First of all, so that no session expunges, renames or flags between the look at a row and at its file.
+            conn.execute(statements.LOCK_MAILBOXES, {"mailbox_ids": [place.mailbox_id for place in contents]})
+            paths = _paths(conn, home, list(contents))
+            promised = _promised(conn, list(contents))
+            adopted = _remove(conn, {place: path for place, path in paths.items() if place not in promised}, names)
+            for place in promised | adopted:
+                restored += _ensure(paths[place], contents[place], names)
         touched.update(map(os.path.dirname, paths.values()))
     _flush(touched)
     if restored:
@@ -100,16 +121,13 @@ def _remove(conn: Connection, paths: Mapping[Place, str], names: _Names) -> set[
     places = [place for place in paths if place.mailbox_id]
     if not places:
         return set()
-    with conn.transaction():
-        mailboxes = {"mailbox_ids": [place.mailbox_id for place in places]}
-        conn.execute(statements.LOCK_MAILBOXES, mailboxes)
-        keys = {**mailboxes, "store_keys": [_key(place) for place in places]}
-        known = {row[0] for row in conn.execute(statements.KEYS_AMONG, keys)}
-        adopted = {place for place in places if _key(place) in known}
-        for place in places:
-            if place not in adopted:
-                for path in names.find(paths[place]):
-                    files.remove_quietly(path)
+    keys = {"mailbox_ids": [place.mailbox_id for place in places], "store_keys": [_key(place) for place in places]}
+    known = {row[0] for row in conn.execute(statements.KEYS_AMONG, keys)}
+    adopted = {place for place in places if _key(place) in known}
+    for place in places:
+        if place not in adopted:
+            for path in names.find(paths[place]):
+                files.remove_quietly(path)
     return adopted
 
 
@@ -122,7 +140,8 @@ def _batches(folder: Path) -> Iterator[list[Entry]]:
             if len(some) == ENTRIES_AT_ONCE:
                 yield some
                 some = []
-    yield some
+    if some:
+        yield some
 
 
 def _promised(conn: Connection, places: Sequence[Place]) -> set[Place]:

@@ -1,41 +1,21 @@
 """APPEND is durable by the journal: after a power cut the message is there once, whole, with the flags it has now."""
 
-from pathlib import Path
-
 import pytest
 
-from mailcore.delivery.recovery import journals, recover
+from mailcore.delivery.recovery import recover
 from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index.records import SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.wire import to_wire
-from mailcore.store.journal import LARGEST_CONTENT, Journal
-from tests.contract.mailbox_support import a_message, an_owner, connect
-
-
-class Crash:
-    """A process that dies without closing its journal: the lock goes with it, the segments stay."""
-
-    def __init__(self, owner, home: Path) -> None:
-        self.owner, self.home = owner, home
-        self.journal = Journal(journals(home), home, keep_s=3600.0)
-
-    def append(self, content: bytes, *names: str, mailbox: str = "INBOX") -> mailboxes.AppendedUid:
-        owner, flags = self.owner, Flags.parse(names)
-        return mailboxes.append(owner.conn, owner.storage, owner.account, mailbox, content, flags, None, self.journal)
-
-    def dies(self) -> None:
-        self.journal._lock.release()
-
-    def files(self) -> list[Path]:
-        return sorted(path for path in self.home.joinpath("mail").rglob("*") if path.parent.name in ("new", "cur"))
+from mailcore.store.journal import LARGEST_CONTENT
+from tests.contract.mailbox_support import a_message, connect
+from tests.fakes.crash import a_crash
 
 
 @pytest.fixture
 def crash(database_url, mail_home):
-    with an_owner(database_url, mail_home) as owner:
-        yield Crash(owner, mail_home)
-        owner.assert_counters()
+    with a_crash(database_url, mail_home) as crash:
+        yield crash
 
 
 def test_lost_and_spoiled_files_come_back(crash):

@@ -1,41 +1,29 @@
 """After a power cut: files that the disk has lost or spoiled are written again from the journal of a dead process."""
 
-from pathlib import Path
+import os
+import threading
+import time
 
 import pytest
 
-from mailcore.delivery.batch import LocalRecipient, deliver_batch
+from mailadmin.mailqueue import tasks
+from mailcore.delivery.batch import LocalRecipient
 from mailcore.delivery.recovery import journals, recover, recover_home
 from mailcore.mailbox import account as accounts
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.wire import to_wire
-from mailcore.store.journal import Journal, read_segment
-from tests.contract.mailbox_support import MESSAGE, a_message, a_recipient, a_spool, an_arrival, an_owner
-
-
-class Crash:
-    """A process that dies without closing its journal: the lock goes with it, the segments stay."""
-
-    def __init__(self, owner, home: Path) -> None:
-        self.owner, self.home = owner, home
-        self.spool = a_spool(home)
-        self.journal = Journal(journals(home), home, keep_s=3600.0)
-
-    def deliver(self, *arrivals):
-        return deliver_batch(self.owner.conn, self.owner.storage, self.spool, arrivals, 3600, self.journal)
-
-    def dies(self) -> None:
-        self.journal._lock.release()
-
-    def files(self) -> list[Path]:
-        return sorted(path for path in self.home.joinpath("mail").rglob("*") if path.parent.name in ("new", "cur"))
+from mailcore.store.folder_lock import FolderLock
+from mailcore.store.journal import UNNAMED, Journal, read_segment
+from tests.contract.mailbox_support import MESSAGE, a_message, a_recipient, an_arrival, connect
+from tests.fakes.crash import a_crash
+from tests.fakes.queue_world import QueueWorld
+from tests.fixtures_servers import wait_until
 
 
 @pytest.fixture
 def crash(database_url, mail_home):
-    with an_owner(database_url, mail_home) as owner:
-        yield Crash(owner, mail_home)
-        owner.assert_counters()
+    with a_crash(database_url, mail_home) as crash:
+        yield crash
 
 
 def test_missing_and_spoiled_files_are_written_again(crash):
@@ -206,3 +194,81 @@ def test_a_message_of_a_mailbox_that_was_renamed_is_made_good_where_it_is_now(cr
 
     assert owner.read(1, "Old/Lists") == to_wire(MESSAGE)
     assert not list(crash.home.joinpath("mail").rglob(".Lists"))
+
+
+def test_a_folder_whose_maker_died_before_it_had_its_name_is_removed(crash):
+    nobody, locked, gone = (_unnamed(crash, name) for name in ("nobody", "locked", "gone"))
+    maker = FolderLock.create(locked)
+    FolderLock.create(gone).release()
+    (gone / "a").touch()
+    for folder in (nobody, locked, gone):
+        os.utime(folder, (1, 1))
+
+    recover(crash.owner.conn, crash.home)
+
+    assert sorted(journals(crash.home).iterdir()) == sorted([crash.journal.folder, locked])
+    maker.release()
+
+
+def test_a_folder_that_is_just_being_made_is_left_alone(crash):
+    """Between its mkdir and its lock nobody holds it."""
+    made, filled = _unnamed(crash, "made"), _unnamed(crash, "filled")
+    FolderLock.create(filled).release()
+    for folder in (made, filled):
+        os.utime(folder, (time.time() - 1800, time.time() - 1800))
+
+    recover(crash.owner.conn, crash.home)
+
+    assert list(made.iterdir()) == [] and [path.name for path in filled.iterdir()] == ["lock"]
+
+
+def _unnamed(crash, name):
+    folder = journals(crash.home) / f"{UNNAMED}{name}"
+    folder.mkdir()
+    return folder
+
+
+def test_the_sweep_of_the_spool_recovers_the_dead_beside_the_living(crash, django_database, settings, monkeypatch):
+    """A machine that stays dead starts nothing that would recover its journal."""
+    crash.deliver(an_arrival([crash.owner.account], content=a_message("of the dead")))
+    [of_the_dead], dead = crash.files(), crash.journal
+    crash.dies()
+    crash.journal = Journal(journals(crash.home), crash.home, keep_s=3600.0)
+    crash.deliver(an_arrival([crash.owner.account], content=a_message("of the living")))
+    [of_the_living] = set(crash.files()) - {of_the_dead}
+    for path in (of_the_dead, of_the_living):
+        path.unlink()
+    world = QueueWorld(django_database, crash.home)
+    monkeypatch.setattr(tasks.worker, "current", world.worker)
+    settings.MAIL_HOME = crash.home
+
+    tasks.sweep_spool()
+
+    world.close()
+    assert crash.files() == [of_the_dead] and of_the_dead.read_bytes() == a_message("of the dead")
+    assert list(journals(crash.home).iterdir()) == [crash.journal.folder] and not dead.folder.exists()
+    assert [entry.content for entry in _entries(crash)] == [a_message("of the living")]
+    crash.dies()
+    assert recover(crash.owner.conn, crash.home) == 1
+
+
+def test_a_message_that_is_expunged_meanwhile_does_not_come_back(crash, database_url):
+    crash.deliver(an_arrival([crash.owner.account]))
+    crash.dies()
+    [path] = crash.files()
+    path.write_bytes(b"")
+    bob, restored = crash.owner, []
+
+    with connect(database_url) as other:
+        recovery = threading.Thread(target=lambda: restored.append(recover(other, crash.home)))
+        with bob.conn.transaction():
+            mailboxes.expunge(bob.conn, bob.storage, bob.account, bob.record(), [1], only_deleted=False)
+            recovery.start()
+            wait_until(lambda: restored or _is_waiting_for_a_lock(bob.conn), what="the recovery is at this mailbox")
+        recovery.join(10)
+
+    assert restored == [0] and crash.files() == []
+
+
+def _is_waiting_for_a_lock(conn):
+    return conn.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]
