@@ -6,7 +6,8 @@ without waiting. What the journal holds is made good again after a power cut (ma
 segment is full or some seconds old, the file systems its files lie in are flushed as a whole and it is used anew.
 
 A process has a folder of its own with two segments, which it uses in turn and writes over: writing over blocks that
-exist is the cheapest flush there is. The folder is locked for as long as the process lives.
+exist is the cheapest flush there is; while a segment still grows, it does so in larger steps than by a batch. The
+folder is locked for as long as the process lives.
 
 A record is a head (RECORD: magic, checksum, epoch, lengths), a line "mailbox id, uid, path" for each name the content
 has, and the content. A segment ends at the first record that is torn or of another epoch.
@@ -32,6 +33,8 @@ from mailcore.store import files
 from mailcore.store.folder_lock import FolderLock
 
 SEGMENT_BYTES = 32 << 20
+# A file is made longer by so much at a time, in zeros that the next records are written over.
+GROW_BYTES = 256 << 10
 KEEP_S = 10.0
 WAIT_S = 30.0
 RETRY_S = 1.0
@@ -72,6 +75,7 @@ class Segment:
     fd: int
     epoch: int = 0
     used: int = 0
+    size: int = 0
     writers: int = 0
     is_free: bool = True
     devices: dict[int, int] = field(default_factory=dict)
@@ -183,6 +187,8 @@ class Journal:
             # Under the lock: a later batch must not be durable with a hole before it.
             buffers = [part for entry in entries for part in _record(segment.epoch, entry)]
             segment.used += _write_at(segment.fd, buffers, segment.used)
+            if segment.used > segment.size:
+                segment.size = segment.used + _write_zeros(segment.fd, segment.used)
         os.fdatasync(segment.fd)
 
     def _keep_up(self) -> None:
@@ -244,6 +250,14 @@ def _write_at(fd: int, buffers: Sequence[bytes], offset: int) -> int:
             files.write_all_at(fd, b"".join(some)[written:], offset + written)
         offset += size
     return offset - start
+
+
+def _write_zeros(fd: int, offset: int) -> int:
+    """Make the file longer; returns by how much. Where there is no room it is not: the records are what matters."""
+    try:
+        return os.pwrite(fd, bytes(GROW_BYTES), offset)
+    except OSError:
+        return 0
 
 
 def read_segment(path: Path) -> Iterator[Entry]:

@@ -69,7 +69,7 @@ def test_a_torn_record_ends_the_segment(make):
     keep(kept, entry("whole"))
     keep(kept, entry("torn" * 100))
     segment = kept.folder / "a"
-    whole = segment.read_bytes()
+    whole = segment.read_bytes()[: kept._segments[0].used]
 
     for size in (len(whole) - 1, len(whole) - 390, len(whole) - 420):
         segment.write_bytes(whole[:size])
@@ -174,6 +174,36 @@ def test_no_room_is_an_error_and_the_next_record_takes_its_place(make, monkeypat
     keep(kept, entry("second"))
 
     assert [each.content for each in kept_in(kept)] == [b"first", b"second"]
+
+
+def test_a_segment_that_grows_is_ahead_of_its_records(make):
+    kept = make()
+    segment, sizes = kept.folder / "a", set()
+
+    for number in range(10):
+        keep(kept, entry(f"{number}" * (60 << 10)))
+        sizes.add(segment.stat().st_size)
+        assert segment.stat().st_size >= kept._segments[0].used
+
+    assert len(sizes) == 2, "one step for several batches"
+    assert [each.content[:1] for each in kept_in(kept)] == [b"%d" % number for number in range(10)]
+
+
+def test_no_room_to_grow_ahead_costs_nothing_but_time(make, monkeypatch):
+    kept = make()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        keep(kept, entry("first"))
+        keep(kept, entry("second"))
+        assert (kept.folder / "a").stat().st_size == kept._segments[0].used
+    keep(kept, entry("third"))
+
+    assert [each.content for each in kept_in(kept)] == [b"first", b"second", b"third"]
+    assert (kept.folder / "a").stat().st_size > kept._segments[0].used
 
 
 def test_closing_flushes_and_leaves_nothing(make, home):
