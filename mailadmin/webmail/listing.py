@@ -12,17 +12,17 @@ from urllib.parse import urlencode
 
 from django.db.models import F, QuerySet
 
-from mailadmin.database import raw_connection
 from mailadmin.mailboxes.models import Message
-from mailadmin.webmail.access import storage
 from mailadmin.webmail.people import short_people
 from mailadmin.webmail.search_query import parse_query
+from mailadmin.webmail.searching import ENOUGH, Found, fill_cache, search_for
 from mailcore.identity import AccountRef
 from mailcore.index.records import ANSWERED, FLAGGED, SEEN, MailboxRecord
-from mailcore.mailbox import mailbox as mailboxes
-from mailcore.mailbox.search import search
 
 PAGE_SIZE = 50
+# How long a search looks for the messages of a page and those behind it, and how long for a count of the rest.
+SEARCH_S = 0.7
+COUNT_S = 0.2
 SHOWN = {"all": "All", "unread": "Unread", "flagged": "Flagged"}
 # Folders of mail that one has written: the interesting name is the recipient's.
 OUTGOING = frozenset({"\\Sent", "\\Drafts"})
@@ -63,7 +63,12 @@ class ListRow:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """A page and how to get to its neighbours: query strings, "" where there is none."""
+    """A page and how to get to its neighbours: query strings, "" where there is none.
+
+    A search that has not looked at everything found at least `total` messages; `first` is 0 if it cannot tell how many
+    are newer than this page, and `searched_to` says how far it got if that was for want of time. `is_last_found`: of
+    what it found nothing is older than this page.
+    """
 
     rows: list[ListRow]
     first: int
@@ -71,23 +76,29 @@ class ListPage:
     total: int
     newer: str
     older: str
+    is_counted: bool = True
+    searched_to: datetime | None = None
+    is_last_found: bool = False
 
 
 def list_page(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> ListPage:
     """Read the page that `query` asks for."""
-    place = _place_in(_found(account, mailbox, query), query) if query.text else _place_in_mailbox(mailbox, query)
-    if not place.uids:
-        return ListPage([], 0, 0, 0, "", "")
-    rows = _rows(account, mailbox, place.uids)
+    place = _place_in_search(account, mailbox, query) if query.text else _place_in_mailbox(mailbox, query)
     # The limits are UIDs of the page, not of what is left of it: a row may have vanished meanwhile.
-    newest, oldest = place.uids[0], place.uids[-1]
+    newest, oldest = (place.uids[0], place.uids[-1]) if place.uids else (None, None)
+    older = oldest if place.behind else place.older_from
+    newer = newest if place.before else place.newer_from
+    knows_position = bool(place.uids) and place.newer_from is None
     return ListPage(
-        rows,
-        place.before + 1,
-        place.before + len(place.uids),
-        place.before + len(place.uids) + place.behind,
-        query.url_query(after=newest) if place.before else "",
-        query.url_query(before=oldest) if place.behind else "",
+        _rows(account, mailbox, place.uids) if place.uids else [],
+        first=place.before + 1 if knows_position else 0,
+        last=place.before + len(place.uids),
+        total=place.before + len(place.uids) + place.behind,
+        newer=query.url_query(after=newer) if newer is not None else "",
+        older=query.url_query(before=older) if older is not None else "",
+        is_counted=place.older_from is None and place.newer_from is None,
+        searched_to=_time_of(mailbox, place.older_from) if place.is_out_of_time else None,
+        is_last_found=not place.behind,
     )
 
 
@@ -101,11 +112,16 @@ def neighbours(mailbox_id: int, uid: int) -> tuple[int | None, int | None]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The UIDs of a page, newest first, and how many messages are before and behind it."""
+    """The UIDs of a page, newest first, and how many messages are before and behind it. `older_from`, `newer_from`:
+    where a search ended that has not looked at everything in that direction.
+    """
 
     uids: Sequence[int]
     before: int
     behind: int
+    older_from: int | None = None
+    newer_from: int | None = None
+    is_out_of_time: bool = False
 
 
 def _place_in_mailbox(mailbox: MailboxRecord, query: ListQuery) -> _Place:
@@ -119,15 +135,32 @@ def _place_in_mailbox(mailbox: MailboxRecord, query: ListQuery) -> _Place:
     return _Place(uids, before, rows.filter(uid__lt=uids[-1]).count() if uids else 0)
 
 
-def _place_in(found: Sequence[int], query: ListQuery) -> _Place:
-    """The page of a search's result, which is in memory anyway: UIDs in ascending order."""
+def _place_in_search(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> _Place:
+    """The page of what is searched for: first what is shown, then how much there is on the other side of it."""
+    wanted = parse_query(query.text, everywhere=query.everywhere)
+    shown = list(_shown(mailbox, query).order_by("uid").values_list("uid", flat=True))
+
+    def look(uids: Sequence[int], seconds: float) -> Found:
+        return search_for(account, mailbox, wanted, uids, seconds)
+
     if query.after is not None:
-        start = bisect_right(found, query.after)
-        end = min(start + PAGE_SIZE, len(found))
-    else:
-        end = len(found) if query.before is None else bisect_left(found, query.before)
-        start = max(end - PAGE_SIZE, 0)
-    return _Place(list(reversed(found[start:end])), len(found) - end, start)
+        start = bisect_right(shown, query.after)
+        newer, older = look(shown[start:], SEARCH_S), look(shown[:start][::-1], COUNT_S)
+        page = newer.uids[:PAGE_SIZE][::-1]
+        return _place(page, len(newer.uids) - len(page), len(older.uids), newer, older)
+    start = len(shown) if query.before is None else bisect_left(shown, query.before)
+    older, newer = look(shown[:start][::-1], SEARCH_S), look(shown[start:], COUNT_S)
+    page = older.uids[:PAGE_SIZE]
+    return _place(page, len(newer.uids), len(older.uids) - len(page), newer, older)
+
+
+def _place(page: Sequence[int], before: int, behind: int, newer: Found, older: Found) -> _Place:
+    is_out_of_time = older.reached is not None and len(older.uids) < ENOUGH
+    return _Place(page, before, behind, older.reached, newer.reached, is_out_of_time)
+
+
+def _time_of(mailbox: MailboxRecord, uid: int | None) -> datetime | None:
+    return Message.objects.filter(mailbox_id=mailbox.id, uid=uid).values_list("internal_date", flat=True).first()
 
 
 def _shown(mailbox: MailboxRecord, query: ListQuery) -> QuerySet[Message]:
@@ -137,19 +170,6 @@ def _shown(mailbox: MailboxRecord, query: ListQuery) -> QuerySet[Message]:
     if query.shown == "flagged":
         return rows.annotate(flagged=F("flags").bitand(FLAGGED)).filter(flagged=FLAGGED)
     return rows
-
-
-def _found(account: AccountRef, mailbox: MailboxRecord, query: ListQuery) -> list[int]:
-    """What is searched for, among what is shown: UIDs in ascending order."""
-    wanted = parse_query(query.text, everywhere=query.everywhere)
-    uids = list(_shown(mailbox, query).order_by("uid").values_list("uid", flat=True))
-    found = sorted(search(raw_connection(), storage(), account, mailbox, wanted.key, uids))
-    if wanted.attachments is None or not found:
-        return found
-    fill_cache(account, mailbox, found)
-    rows = Message.objects.filter(mailbox_id=mailbox.id, has_attachments=wanted.attachments)
-    among = set(found)
-    return [uid for uid in rows.order_by("uid").values_list("uid", flat=True) if uid in among]
 
 
 def _uids_of_page(rows: QuerySet[Message], query: ListQuery) -> list[int]:
@@ -167,18 +187,6 @@ def _rows(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> l
     found = Message.objects.filter(mailbox_id=mailbox.id, uid__in=uids).order_by("-uid")
     outgoing = mailbox.special_use in OUTGOING
     return [_row(message, outgoing=outgoing) for message in found.defer("envelope", "body_structure", "store_key")]
-
-
-def fill_cache(account: AccountRef, mailbox: MailboxRecord, uids: Sequence[int]) -> None:
-    """Have mailcore read those of the messages that nobody has read yet."""
-    # Asked the other way round when there are many: an IN of 200,000 numbers is slower than reading all that miss it.
-    unread = Message.objects.filter(mailbox_id=mailbox.id, envelope__isnull=True)
-    if len(uids) <= PAGE_SIZE:
-        unread = unread.filter(uid__in=list(uids))
-    wanted = set(uids)
-    missing = [uid for uid in unread.order_by("uid").values_list("uid", flat=True) if uid in wanted]
-    if missing:
-        mailboxes.cached_rows(raw_connection(), storage(), account, mailbox, missing)
 
 
 def _row(message: Message, *, outgoing: bool) -> ListRow:

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from mailcore.identity import AccountRef
-from mailcore.index.index import flag_rows, message_rows
+from mailcore.index.index import flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text
 from mailcore.mailbox.reading import read_messages
@@ -121,7 +121,9 @@ class _Search:
 
     def _matching_rows(self, test: Callable[[FlagRow], bool], among: set[int]) -> set[int]:
         if self._rows is None:
-            self._rows = {row.uid: row for row in flag_rows(self._conn, self._mailbox.id)}
+            # Who searches a piece of the mailbox at a time shall not read all of it each time.
+            found = flag_rows_between(self._conn, self._mailbox.id, self._view[0], self._view[-1])
+            self._rows = {row.uid: row for row in found}
         rows = self._rows
         return {uid for uid in among if uid in rows and test(rows[uid])}
 

@@ -13,9 +13,10 @@ from django.views.decorators.http import require_GET
 from mailadmin.database import raw_connection
 from mailadmin.mailboxes.models import Message
 from mailadmin.webmail import access
-from mailadmin.webmail.listing import fill_cache, neighbours
+from mailadmin.webmail.listing import neighbours
 from mailadmin.webmail.plain_text import paragraphs
 from mailadmin.webmail.policy import page
+from mailadmin.webmail.searching import fill_cache
 from mailadmin.webmail.views.folders import frame
 from mailcore.index.records import ANSWERED, FLAGGED, SEEN, FlagChange, FlagMode, Flags, MailboxRecord
 from mailcore.mailbox import mailbox as mailboxes
