@@ -67,6 +67,9 @@ class OverQuota(StoreError):
         self.account = account
         self.limit_bytes = limit_bytes
 
+    def __reduce__(self) -> tuple[type[OverQuota], tuple[str, int]]:
+        return type(self), (self.account, self.limit_bytes)
+
 
 class MailboxInUse(StoreError):
     """Somebody else holds the lock."""

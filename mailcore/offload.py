@@ -29,22 +29,26 @@ class Offload:
     async def __call__(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(conn, *args, **kwargs)` on a pool thread. psycopg.OperationalError: no database answers."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._executor, lambda: self._with_connection(fn, *args, **kwargs)
+            self._executor, lambda: with_connection(self._pool, fn, *args, **kwargs)
         )
 
     async def plain(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function that needs no database."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: fn(*args, **kwargs))
 
-    def _with_connection(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._pool.connection() as conn:
-            try:
-                return fn(conn, *args, **kwargs)
-            finally:
-                if conn.broken:
-                    # The server went away: the idle connections are as dead as this one. One error is enough.
-                    self._pool.check()
-
     def close(self) -> None:
         """Finish what runs, drop what waits."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def with_connection(
+    pool: ConnectionPool[Connection], fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """One unit of work on this thread. Raises psycopg.OperationalError: no database answers."""
+    with pool.connection() as conn:
+        try:
+            return fn(conn, *args, **kwargs)
+        finally:
+            if conn.broken:
+                # The server went away: the idle connections are as dead as this one. One error is enough.
+                pool.check()

@@ -1,39 +1,33 @@
-"""From the group commit to the batch delivery on a pool thread, and the news of it afterwards."""
+"""From the group commit to the process that commits, and the news of it afterwards."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from mailcore.delivery.batch import Arrival, deliver_batch
+from mailcore.delivery.arrival import Arrival
 from mailcore.events import publish
-from mailcore.offload import Connection, Offload
-from mailcore.queue.spool import Spool
-from mailcore.store.journal import Journal
-from mailcore.store.storage import Storage
+from smtpd.committer import Committed
 from smtpd.group_commit import Answer
 from smtpd.services import Config
+
+# Arrivals and the lifetime of what is queued, in seconds.
+Commit = Callable[[Sequence[Arrival], float], Awaitable[Committed]]
 
 
 class Delivery:
     """Delivers batches, then tells who has to look. Telling is best effort and off the reply's path."""
 
-    def __init__(
-        self, offload: Offload, storage: Storage, spool: Spool, journal: Journal, config: Config, redis: Any
-    ) -> None:
-        self._offload = offload
-        self._storage = storage
-        self._spool = spool
-        self._journal = journal
+    def __init__(self, commit: Commit, config: Config, redis: Any) -> None:
+        self._commit = commit
         self._config = config
         self._redis = redis
         self._telling: set[asyncio.Task[None]] = set()
 
     async def __call__(self, arrivals: Sequence[Arrival]) -> Sequence[Answer]:
         """One answer per arrival; raises what the database raises."""
-        lifetime_s = self._config.current().maximal_queue_lifetime
-        answers, changed = await self._offload(self._commit, arrivals, lifetime_s)
+        answers, changed = await self._commit(arrivals, self._config.current().maximal_queue_lifetime)
         if changed:
             self._tell(publish.mailbox_changed_async(self._redis, changed))
         return answers
@@ -41,17 +35,6 @@ class Delivery:
     async def wake_queue(self) -> None:
         """There is work for the scheduler."""
         self._tell(publish.queue_wakeup_async(self._redis))
-
-    def _commit(
-        self, conn: Connection, arrivals: Sequence[Arrival], lifetime_s: float
-    ) -> tuple[list[Answer], set[int]]:
-        changed: set[int] = set()
-        answers: list[Answer] = list(
-            deliver_batch(
-                conn, self._storage, self._spool, arrivals, lifetime_s, self._journal, on_commit=changed.update
-            )
-        )
-        return answers, changed
 
     def _tell(self, news: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(news)

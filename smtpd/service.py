@@ -23,18 +23,15 @@ from mailcore.config.snapshot import Snapshot
 from mailcore.db import status
 from mailcore.db.pool import Connection, open_pool
 from mailcore.db.status import ProcessReport
-from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events import publish
 from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
-from mailcore.queue.spool import Spool
 from mailcore.routing.lists import FileLists
-from mailcore.store.journal import Journal
-from mailcore.store.storage import Storage
 from mailcore.tls import Certificate
 from smtpd.client_names import ClientNames
+from smtpd.commit_process import CommitProcess
 from smtpd.deliver import Delivery
 from smtpd.group_commit import GroupCommit
 from smtpd.handler import Handler
@@ -58,9 +55,7 @@ class Service:
         self._started_at = SystemClock().now()
         self._pool = open_pool(settings.database_url, settings.threads, name=f"smtpd.{settings.worker}")
         self._offload = Offload(self._pool, settings.threads)
-        # Batches have a thread and a connection of their own, which know the way: no look-up waits for a commit.
-        self._commit_pool = open_pool(settings.database_url, 1, name=f"smtpd.{settings.worker}.commit")
-        self._commits = Offload(self._commit_pool, 1)
+        self._committer = CommitProcess(settings.worker)
         self.config = LiveConfig(settings.database_url, self._offload)
         self._recorder = Recorder(settings.database_url, settings.home / "log" / "maillog")
         self._redis = publish.connect_async(settings.redis_url)
@@ -79,10 +74,8 @@ class Service:
         self.config.on_change(lambda _: authenticator.forget())
         self.config.on_change(self._generation_changed)
         await self.config.start()
-        storage, spool = Storage(settings.home / "mail"), Spool(settings.home / "spool")
-        await self._offload(recover, settings.home)
-        self._journal = await self._offload.plain(Journal, journals(settings.home), settings.home)
-        delivery = Delivery(self._commits, storage, spool, self._journal, self.config, self._redis)
+        await self._committer([], 0.0)  # no mail is accepted before it recovered what a power cut may have left
+        delivery = Delivery(self._committer, self.config, self._redis)
         self._commit = GroupCommit(delivery)
         clock = SystemClock()
         dns_server = settings.dns_server
@@ -146,7 +139,7 @@ class Service:
             await asyncio.wait(sessions, timeout=STOP_WITHIN_S)
         await self._names.close()
         await self._commit.drain()
-        await self._offload.plain(self._journal.close)
+        await self._committer.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -156,9 +149,8 @@ class Service:
             await asyncio.wait_for(self._offload(_forget), 2.0)
         self._recorder.close()
         await self._redis.aclose()
-        for offload, pool in ((self._offload, self._pool), (self._commits, self._commit_pool)):
-            offload.close()
-            pool.close()
+        self._offload.close()
+        self._pool.close()
 
 
 def _forget(conn: Connection) -> None:

@@ -1,8 +1,9 @@
 """kill -9 at random: one process of an appliance after the other, until told to stop.
 
 Which one is drawn from a shuffled bag of all kinds, so that even a short run reaches each. Besides the children of the
-supervisor these are the processes that those have started themselves: Celery's pool, gunicorn's workers, and single
-backends of PostgreSQL (which PostgreSQL answers with a crash recovery of the whole server).
+supervisor these are the processes that those have started themselves: Celery's pool, gunicorn's workers, the process
+that commits for smtpd, and single backends of PostgreSQL (which PostgreSQL answers with a crash recovery of the whole
+server).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROLES = ("smtpd", "accessd", "web", "scheduler", "worker", "postgres", "valkey")
-PARENTS = ("worker", "web", "postgres")
+PARENTS = ("worker", "web", "postgres", "smtpd")
 
 
 class Killer(threading.Thread):

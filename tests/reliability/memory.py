@@ -26,11 +26,18 @@ def pss_of(pids: Iterable[int]) -> int:
     return total
 
 
+def children_of(pid: int) -> list[int]:
+    """Those that run now."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Growth:
-    """The most by which processes have grown while the context was entered, looked at fifty times a second."""
+    """The most by which processes, with those they have started, have grown while the context was entered, looked at
+    fifty times a second.
+    """
 
     def __init__(self, *pids: int) -> None:
-        self._pids = pids
+        self._pids = {*pids, *(child for pid in pids for child in children_of(pid))}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.before = self.most = 0
