@@ -38,6 +38,7 @@ class Pair:
     """The servers of one run: started when a row first needs them, started anew when one has ended."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(0o755)
         self._servers: dict[str, Server] = {
             Peer.label: Peer(folder / "p"),
             Appliance.label: Appliance(folder / "m"),
@@ -95,10 +96,10 @@ class Comparison:
             wanted += [(row, label) for label in ordered if not self.is_done(row, label, run)]
         return wanted
 
-    def run(self, number: int, wanted: Sequence[tuple[Row, str]], parent: Path) -> None:
-        """Measure what a run needs on fresh directories."""
-        with bench_folder(parent) as folder, ExitStack() as stack:
-            pair = Pair(folder)
+    def run(self, number: int, wanted: Sequence[tuple[Row, str]], folder: Path) -> None:
+        """Measure what a run needs on fresh directories below `folder`."""
+        with ExitStack() as stack:
+            pair = Pair(folder / f"run{number}")
             stack.callback(pair.stop)
             for position, (row, label) in enumerate(wanted, 1):
                 say(f"run {number}, {position} of {len(wanted)}: {row.name}, {label} ({row.text})")
@@ -170,9 +171,10 @@ def compare(args: argparse.Namespace) -> None:
     session = journal.begin(machine.facts(args.parent))
     generations = {row.name: max(1, journal.generation(row.name) + args.again) for row in (*rows, PANEL)}
     comparison = Comparison(journal, session, generations, args.retries)
-    for number in range(1, args.runs + 1):
-        if wanted := comparison.missing(rows, number):
-            comparison.run(number, wanted, args.parent)
+    with bench_folder(args.parent) as folder:
+        for number in range(1, args.runs + 1):
+            if wanted := comparison.missing(rows, number):
+                comparison.run(number, wanted, folder)
     if PANEL.matches(args.only) and not comparison.is_done(PANEL, Appliance.label, 1):
         comparison.panel()
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -36,14 +37,15 @@ def sizes_of(curve: Curve, wanted: str) -> tuple[int, ...]:
     return tuple(size for size in map(int, wanted.split(",")) if curve.sizes[0] <= size <= curve.sizes[-1])
 
 
-def measure_curve(points: Points, curve: Curve, sizes: tuple[int, ...], parent: Path, rounds: int | None) -> None:
+def measure_curve(points: Points, curve: Curve, sizes: tuple[int, ...], folder: Path, rounds: int | None) -> None:
     """All sizes, on one appliance, or on one for each. The first failure ends the curve: what follows stands on it."""
     groups = [(size,) for size in sizes] if curve.fresh_each else [sizes] if sizes else []
     for group in groups:
-        with bench_folder(parent) as folder:
-            appliance = Appliance(folder / "m", users=curve.users)
-            facts = machine.facts(parent)
-            size = group[0]
+        size = group[0]
+        with ExitStack() as stack:
+            appliance = Appliance(folder / f"{curve.name}{size}", users=curve.users)
+            stack.callback(appliance.stop)
+            facts = machine.facts(folder)
             try:
                 say(f"{curve.title}: starting an appliance")
                 appliance.start()
@@ -56,8 +58,6 @@ def measure_curve(points: Points, curve: Curve, sizes: tuple[int, ...], parent: 
                 text = f"{type(error).__name__}: {error}"
                 say(f"{curve.title}: failed at {size:,}: {text}\n{appliance.log_end()}")
                 points.add(curve.name, size, facts, error=text[:500])
-            finally:
-                appliance.stop()
 
 
 def _rounds(subject: object, count: int) -> list[dict[str, float]]:
@@ -87,11 +87,12 @@ def main() -> None:
     if unknown := wanted - {curve.name for curve in CURVES}:
         sys.exit(f"no curve {', '.join(sorted(unknown))}; there are {', '.join(curve.name for curve in CURVES)}")
     points = Points(args.results)
-    for curve in CURVES:
-        if not wanted or curve.name in wanted:
-            done = () if args.again else tuple(s for s in curve.sizes if points.is_done(curve.name, s))
-            missing = tuple(size for size in sizes_of(curve, args.sizes) if size not in done)
-            measure_curve(points, curve, missing, args.parent, args.rounds)
+    with bench_folder(args.parent) as folder:
+        for curve in CURVES:
+            if not wanted or curve.name in wanted:
+                done = () if args.again else tuple(s for s in curve.sizes if points.is_done(curve.name, s))
+                missing = tuple(size for size in sizes_of(curve, args.sizes) if size not in done)
+                measure_curve(points, curve, missing, folder, args.rounds)
     finish(args.results)
 
 
