@@ -174,6 +174,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and data:
             self._transport.write(data)
 
+    def write_each(self, parts: list[bytes]) -> None:
+        """The same for many pieces, which the kernel collects."""
+        if self._transport is not None and parts:
+            self._transport.writelines(parts)
+
     async def drain(self) -> None:
         """Wait while too much is unsent. Raises ConnectionResetError when the connection is lost."""
         if self._transport is None:

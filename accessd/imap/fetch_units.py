@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import Connection
 
@@ -74,7 +75,8 @@ def make_plan(view: View, items: Sequence[FetchItem], *, by_uid: bool, changed_s
 class Fetched:
     """What a unit has done: responses, how many of the UIDs it was given are dealt with, how many were gone."""
 
-    data: bytes
+    parts: list[bytes]
+    """What is to be sent, uncopied."""
     done: int
     gone: int = 0
     seen: FlagResult = NOTHING_SEEN
@@ -83,8 +85,7 @@ class Fetched:
     """The next message, when it is one to be sent from its file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A message, what is written of its row, and where it is."""
 
     uid: int
@@ -106,7 +107,7 @@ def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Pl
     if plan.changed_since is not None:
         since = plan.changed_since
         rows = [row for row in rows if row.modseq > since]
-    return Fetched(plan.writer.responses(_numbered(view, rows)), len(uids), gone)
+    return Fetched([plan.writer.responses(_numbered(view, rows))], len(uids), gone)
 
 
 def fetch_flags(conn: Connection, tables: FlagTables, plan: Plan, uids: Sequence[int]) -> Fetched:
@@ -116,7 +117,7 @@ def fetch_flags(conn: Connection, tables: FlagTables, plan: Plan, uids: Sequence
     with table.lock:
         table.catch_up(conn, view.record.id, view.modseq)
         data, gone = table.responses(uids, view.sequence_number, plan.fields, first_recent_uid=view.first_recent_uid)
-    return Fetched(data, len(uids), gone)
+    return Fetched([data], len(uids), gone)
 
 
 def _numbered(view: View, rows: Sequence[Row]) -> list[tuple[int, Row]]:
@@ -157,10 +158,8 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
                 large = located
             else:
                 wanted.append(located)
-    parts = _read(storage.store(account), plan, wanted)
-    written = [part for part in parts if part is not None]
-    done = len(chosen) - (large is not None)
-    return Fetched(b"".join(written), done, gone + len(parts) - len(written), seen, large)
+    parts, vanished = _read(storage.store(account), plan, wanted)
+    return Fetched(parts, len(chosen) - (large is not None), gone + vanished, seen, large)
 
 
 def _record(conn: Connection, known: MailboxRecord) -> MailboxRecord:
@@ -217,18 +216,23 @@ def _locate(plan: Plan, message: MessageRow, row: Row, *, told: bool) -> Located
     return Located(row.uid, message.store_key, message.as_flags(), plan.view.sequence_number(row.uid), fields)
 
 
-def _read(store: MessageStore, plan: Plan, wanted: Sequence[Located]) -> list[bytes | None]:
-    """The responses with their sections; None for a message whose file is gone."""
+def _read(store: MessageStore, plan: Plan, wanted: Sequence[Located]) -> tuple[list[bytes], int]:
+    """The responses with their sections, and how many messages have no file any more."""
     places = [(located.store_key, located.flags) for located in wanted]
     found = store.read_each(plan.view.record.name, places, at_most=HEAD_BYTES if plan.heads else None)
-    return [_write(store, plan, located, data) for located, data in zip(wanted, found, strict=True)]
+    parts: list[bytes] = []
+    gone = 0
+    for located, data in zip(wanted, found, strict=True):
+        if data is not None and plan.whole:
+            parts += (b"%b%b {%d}\r\n" % (opening(located), plan.sections[0].label, len(data)), data, b")\r\n")
+        elif data is not None and (response := _write(store, plan, located, data)) is not None:
+            parts.append(response)
+        else:
+            gone += 1
+    return parts, gone
 
 
-def _write(store: MessageStore, plan: Plan, located: Located, data: bytes | None) -> bytes | None:
-    if data is None:
-        return None
-    if plan.whole:
-        return b"%b%b {%d}\r\n%b)\r\n" % (opening(located), plan.sections[0].label, len(data), data)
+def _write(store: MessageStore, plan: Plan, located: Located, data: bytes) -> bytes | None:
     if plan.heads:
         end = header_end(data)
         if end == len(data) >= HEAD_BYTES:

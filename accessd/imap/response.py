@@ -25,8 +25,8 @@ class Completion:
         return status_line(tag, self.status, self.text or _default_text(self.status, name), self.code)
 
 
-Response = bytes | Completion
-"""What handlers yield: complete untagged responses, then perhaps one Completion."""
+Response = bytes | list[bytes] | Completion
+"""What handlers yield: untagged responses, a large one in pieces sent uncopied; then perhaps one Completion."""
 
 
 def _default_text(status: str, name: str) -> str:

@@ -306,9 +306,12 @@ class ImapSession:
             async for part in parts:
                 if isinstance(part, Completion):
                     completion = part
+                    continue
+                if isinstance(part, list):
+                    connection.write_each(part)
                 else:
                     connection.write(part)
-                    await connection.drain()
+                await connection.drain()
         return completion
 
     async def _tell_news(self, row: Row) -> None:

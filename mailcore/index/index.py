@@ -18,7 +18,7 @@ import psycopg
 
 from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index import statements
-from mailcore.index.records import FlagRow, MailboxRecord, MessageRow
+from mailcore.index.records import CachedRow, FlagRow, MailboxRecord, MessageRow
 from mailcore.message.flags import SEEN, Flags
 
 Connection = psycopg.Connection[Any]
@@ -290,10 +290,36 @@ def uids_below(conn: Connection, mailbox_id: int, uidnext: int) -> list[int]:
 def message_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[MessageRow]:
     """Rows in UID order; None means all."""
     if uids is None:
-        found = conn.execute(statements.MESSAGE_ROWS, {"mailbox_id": mailbox_id}, binary=True)
+        found = conn.execute(statements.MESSAGE_ROWS, {"mailbox_id": mailbox_id}, binary=True).fetchall()
     else:
-        found = conn.execute(statements.MESSAGE_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
-    return list(map(MessageRow._make, found.fetchall()))
+        found = _rows_of(conn, statements.MESSAGE_ROWS_BETWEEN, statements.MESSAGE_ROWS_OF, mailbox_id, uids)
+    return list(map(MessageRow._make, found))
+
+
+def cached_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[CachedRow]:
+    """Rows with ENVELOPE and BODYSTRUCTURE in UID order, as far as they are known; None means all."""
+    if uids is None:
+        found = conn.execute(statements.CACHED_ROWS, {"mailbox_id": mailbox_id}, binary=True).fetchall()
+    else:
+        found = _rows_of(conn, statements.CACHED_ROWS_BETWEEN, statements.CACHED_ROWS_OF, mailbox_id, uids)
+    return list(map(CachedRow._make, found))
+
+
+def _rows_of(
+    conn: Connection, between: str, listed: str, mailbox_id: int, uids: Sequence[int]
+) -> list[tuple[Any, ...]]:
+    """Most of what lies between two UIDs is read by these two: a list is planned anew each time and looked through for
+    every row.
+    """
+    first, last = (min(uids), max(uids)) if uids else (1, 0)
+    if last - first >= 2 * len(uids):
+        return conn.execute(listed, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True).fetchall()
+    span = {"mailbox_id": mailbox_id, "first_uid": first, "last_uid": last}
+    found = conn.execute(between, span, binary=True).fetchall()
+    if last - first + 1 == len(uids):
+        return found
+    wanted = set(uids)
+    return [row for row in found if row[0] in wanted]
 
 
 def deleted_rows(conn: Connection, mailbox_id: int) -> list[MessageRow]:
@@ -305,10 +331,10 @@ def deleted_rows(conn: Connection, mailbox_id: int) -> list[MessageRow]:
 def flag_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[FlagRow]:
     """The cheap columns in UID order; None means all."""
     if uids is None:
-        found = conn.execute(statements.FLAG_ROWS, {"mailbox_id": mailbox_id}, binary=True)
+        found = conn.execute(statements.FLAG_ROWS, {"mailbox_id": mailbox_id}, binary=True).fetchall()
     else:
-        found = conn.execute(statements.FLAG_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
-    return list(map(FlagRow._make, found.fetchall()))
+        found = _rows_of(conn, statements.FLAG_ROWS_BETWEEN, statements.FLAG_ROWS_OF, mailbox_id, uids)
+    return list(map(FlagRow._make, found))
 
 
 def flag_rows_between(conn: Connection, mailbox_id: int, first_uid: int, last_uid: int) -> list[FlagRow]:

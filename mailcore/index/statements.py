@@ -140,6 +140,10 @@ CACHED_ROWS_OF = """
 SELECT uid, modseq, flags, keywords, size, internal_date, envelope, body_structure FROM message
 WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid
 """
+CACHED_ROWS_BETWEEN = """
+SELECT uid, modseq, flags, keywords, size, internal_date, envelope, body_structure FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid BETWEEN %(first_uid)s AND %(last_uid)s ORDER BY uid
+"""
 # Never waits for a row: somebody who holds one is filling the cache too, or the message is about to go.
 FILL_CACHE = """
 WITH free AS (
@@ -165,6 +169,10 @@ WHERE mailbox_id = %(mailbox_id)s ORDER BY uid
 MESSAGE_ROWS_OF = """
 SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
 WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid
+"""
+MESSAGE_ROWS_BETWEEN = """
+SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid BETWEEN %(first_uid)s AND %(last_uid)s ORDER BY uid
 """
 DELETED_ROWS = """
 SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message

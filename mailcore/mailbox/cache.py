@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from mailcore.errors import MessageGone
-from mailcore.index import statements
+from mailcore.index import index, statements
 from mailcore.index.index import message_rows
 from mailcore.index.records import CachedRow
 from mailcore.mailbox.reading import read_messages
@@ -30,14 +30,10 @@ _LARGE = 1 << 20
 
 def cached_rows(conn: Connection, store: MessageStore, mailbox_id: int, uids: Sequence[int] | None) -> list[CachedRow]:
     """See mailcore.mailbox.mailbox.cached_rows."""
-    if uids is None:
-        found = conn.execute(statements.CACHED_ROWS, {"mailbox_id": mailbox_id}, binary=True)
-    else:
-        found = conn.execute(statements.CACHED_ROWS_OF, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True)
-    rows = found.fetchall()
-    missing = [row[0] for row in rows if row[6] is None or row[7] is None]
+    rows = index.cached_rows(conn, mailbox_id, uids)
+    missing = [row.uid for row in rows if row.envelope is None or row.body_structure is None]
     if not missing:
-        return list(map(CachedRow._make, rows))
+        return rows
     read = fill(conn, store, mailbox_id, missing)
     complete = ((*row[:6], *read[row[0]]) if row[0] in read else row for row in rows)
     return [CachedRow._make(row) for row in complete if row[6] is not None]

@@ -16,6 +16,7 @@ FILE_MODE = 0o600
 _SYNC_FILE_RANGE_WRITE = 2
 _FALLOC_FL_KEEP_SIZE = 1
 _MANY = 32
+_SMALL = 32 * 1024
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -72,13 +73,17 @@ def sync_directories(paths: Iterable[str]) -> None:
 
 
 def read(path: str, at_most: int | None = None) -> bytes:
-    """A file, or its first `at_most` bytes, without the buffers of file objects: they cost more than small files."""
+    """A file, or its first `at_most` bytes, without the buffers of file objects: they cost more than small files. Nor
+    is a small one asked for its size: what ends early has ended.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        left = os.fstat(fd).st_size if at_most is None else at_most
-        data = os.read(fd, left)
-        while len(data) < left and (more := os.read(fd, left - len(data))):
-            data += more
+        data = os.read(fd, _SMALL if at_most is None else at_most)
+        if at_most is None and len(data) == _SMALL:
+            left = os.fstat(fd).st_size - _SMALL
+            while left > 0 and (more := os.read(fd, left)):
+                data += more
+                left -= len(more)
         return data
     finally:
         os.close(fd)

@@ -1,4 +1,4 @@
-"""A change of flags that has to wait for the mailbox builds on what was committed meanwhile, not on what it saw before."""
+"""A change of flags that waits for the mailbox builds on what was committed meanwhile, not on what it saw before."""
 
 import threading
 import time

@@ -48,7 +48,7 @@ async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response
     try:
         while (fetched := await reader.next()) is not None:
             _spread_seen(session, fetched)
-            yield fetched.data
+            yield fetched.parts
             gone += fetched.gone
             if fetched.large is not None:
                 async with aclosing(_large(session, plan, fetched.large)) as pieces:
