@@ -54,6 +54,45 @@ def test_mailq_looks_like_postqueue(queued):
     assert lines[-1] == "-- 2 Kbytes in 1 Request."
 
 
+def test_mailq_writes_what_postqueue_writes(queued):
+    later = QueueMessage.objects.create(
+        queue_id="1aZKmMqtz718yg", sender="", size=100, received_at=ARRIVED + timedelta(days=3),
+        expires_at=ARRIVED + timedelta(days=5),
+    )  # fmt: skip
+    for address, reply in (("d@x.example", "451 later"), ("e@x.example", "450 no"), ("f@x.example", "451 later")):
+        QueueRecipient.objects.create(
+            message=later, address=address, original=address, destination="x.example", next_attempt_at=ARRIVED,
+            last_reply=reply,
+        )  # fmt: skip
+
+    assert run("mailq") == (
+        "-Queue ID-        --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
+        "0dZKmMqtz718yg        2048 Sun Nov 22 15:04:05   alice@example.org\n"
+        f"{'':<49}carol@remote.example\n"
+        f"{'(connect to remote.example: refused)':>76}\n"
+        f"{'':<49}bob@remote.example\n"
+        "\n"
+        "1aZKmMqtz718yg         100 Wed Nov 25 15:04:05   MAILER-DAEMON\n"
+        f"{'(450 no)':>76}\n"
+        f"{'':<49}e@x.example\n"
+        f"{'(451 later)':>76}\n"
+        f"{'':<49}d@x.example\n"
+        f"{'':<49}f@x.example\n"
+        "\n"
+        "-- 3 Kbytes in 2 Requests.\n"
+    )
+
+
+def test_mailq_asks_once_however_long_the_queue_is(queued, django_assert_num_queries):
+    for number in range(30):
+        QueueMessage.objects.create(
+            queue_id=f"n{number}", sender="a@example.org", size=1, received_at=ARRIVED, expires_at=ARRIVED
+        )
+
+    with django_assert_num_queries(1):
+        assert run("mailq").endswith(" in 31 Requests.\n")
+
+
 def test_mailq_as_json_has_the_fields_of_postqueue(queued):
     (line,) = run("mailq", "-j").splitlines()
 

@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from mailadmin.appliance.management.commands.mailq import as_json
+from mailadmin.appliance.management.commands.mailq import as_json, queued_messages
 from mailadmin.directory.models import Account
-from mailadmin.mailqueue.models import QueueMessage
 from mailcore.clock import FakeClock, SystemClock
 from mailcore.queue import leases, operations
 from mailcore.queue.spool import Spool
@@ -267,7 +266,7 @@ def test_workers_that_die_and_hang_do_not_stop_the_queue(world, redis_url, recor
     assert len(world.rows()) == 3
     assert {row["last_reply"] for row in world.rows()} == {leases.PARKED}
     assert {row["unfinished_attempts"] for row in world.rows()} == {MOST_UNFINISHED + 1}
-    listed = [as_json(message) for message in QueueMessage.objects.prefetch_related("recipients")]
+    listed = [as_json(message) for message in queued_messages()]
     assert {(each["queue_name"], each["recipients"][0]["delay_reason"]) for each in listed} == {("hold", leases.PARKED)}
     record(
         6,
