@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -144,14 +145,22 @@ def cached_rows(
 
 
 def changes_since(conn: Connection, mailbox_id: int, modseq: int) -> Changes:
-    """What happened after `modseq`. Costs as much as there are changes. Raises MailboxNotFound if it was deleted."""
+    """What happened after `modseq`. Costs as much as there are changes, or as there are messages if that is forgotten.
+    Raises MailboxNotFound if it was deleted.
+    """
     record = _record(conn, mailbox_id)
     if record.highestmodseq == modseq:
         return Changes(record.highestmodseq, record.uidnext)
     span = {"mailbox_id": mailbox_id, "since": modseq, "until": record.highestmodseq, "uidnext": record.uidnext}
     changed = conn.execute(statements.CHANGED_ROWS, span, binary=True).fetchall()
-    expunged = [row[0] for row in conn.execute(statements.EXPUNGED_UIDS, span)]
-    return Changes(record.highestmodseq, record.uidnext, list(map(FlagRow._make, changed)), expunged)
+    found = conn.execute(statements.EXPUNGED_UIDS, span).fetchone()
+    if found is None:
+        raise MailboxNotFound("the mailbox was deleted")
+    is_remembered, expunged = found
+    news = Changes(record.highestmodseq, record.uidnext, list(map(FlagRow._make, changed)), expunged)
+    if is_remembered:
+        return news
+    return replace(news, expunged=[], present=uids_below(conn, mailbox_id, record.uidnext))
 
 
 def open_message(
@@ -182,9 +191,12 @@ def append(
         ledger = lock_mailbox_named(conn, account.id, lookup_name(name))
         store, mailbox, uid = storage.store(account), ledger.record, ledger.take_uid()
         kept = Kept(journal, mailbox.id, uid) if journal is not None else None
-        placed = store.append(mailbox.name, content, flags, at, kept)
-        undo.append(lambda: store.remove(mailbox.name, [(placed.key, flags)]))
-        add_message(conn, ledger, uid, NewMessage(placed.key, placed.size, at, flags))
+
+        def add_row(placed: Placed) -> None:
+            undo.append(lambda: store.remove(mailbox.name, [(placed.key, flags)]))
+            add_message(conn, ledger, uid, NewMessage(placed.key, placed.size, at, flags))
+
+        store.append(mailbox.name, content, flags, at, kept, add_row)
     return AppendedUid(mailbox.uidvalidity, uid, mailbox.id)
 
 

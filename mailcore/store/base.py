@@ -9,7 +9,7 @@ not ours can interfere, and a store must live with that.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -151,6 +151,10 @@ class Kept:
 StoredAt = tuple[StoreKey, Flags, datetime]
 
 
+def nothing_meanwhile(_placed: Placed) -> None:
+    """Nobody has anything to do meanwhile."""
+
+
 class MessageStore(Protocol):
     """The messages of one account. `mailbox` is a mailbox name with "/" between its levels."""
 
@@ -181,8 +185,11 @@ class MessageStore(Protocol):
         flags: Flags = NO_FLAGS,
         internal_date: datetime | None = None,
         kept: Kept | None = None,
+        meanwhile: Callable[[Placed], None] = nothing_meanwhile,
     ) -> Placed:
-        """Add a message; it is durable when this returns: where it lies, or in the journal that `kept` names."""
+        """Add a message; it is durable when this returns: where it lies, or in the journal that `kept` names. Calls
+        `meanwhile` once, while it waits for the disk if it can: with the place the message has or is about to get.
+        """
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         """Open a message for reading; `flags` as the index knows them save a search. Raises MessageGone."""

@@ -1,13 +1,15 @@
 """APPEND is durable by the journal: after a power cut the message is there once, whole, with the flags it has now."""
 
+import errno
+
 import pytest
 
 from mailcore.delivery.recovery import recover
-from mailcore.errors import MailboxInUse, MailboxNotFound
+from mailcore.errors import MailboxInUse, MailboxNotFound, StoreFull
 from mailcore.index.records import SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.wire import to_wire
-from mailcore.store.journal import LARGEST_CONTENT
+from mailcore.store.journal import LARGEST_CONTENT, Writing
 from tests.contract.mailbox_support import a_message, connect
 from tests.fakes.crash import a_crash
 
@@ -64,6 +66,22 @@ def test_rows_that_cannot_be_written_leave_no_file(crash, monkeypatch):
 
     assert crash.files() == []
     assert crash.owner.open().uids == []
+
+
+def test_a_journal_that_cannot_be_flushed_leaves_neither_row_nor_file(crash, monkeypatch):
+    def full(writing):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Writing, "wait", full)
+
+    with pytest.raises(StoreFull):
+        crash.append(a_message("x"))
+
+    assert crash.files() == []
+    assert crash.owner.flags() == {}
+    monkeypatch.undo()
+    crash.append(a_message("y"))
+    assert crash.owner.open().uids == [1]
 
 
 def test_an_append_waits_for_a_mailbox_that_is_being_converted_but_not_for_ever(crash, database_url, monkeypatch):

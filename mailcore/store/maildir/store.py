@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,17 @@ from mailcore.ids import new_maildir_name
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import to_wire, wire_size
 from mailcore.store import files, layout
-from mailcore.store.base import Content, Found, Kept, Placed, Scan, StoredAt, StoredMessage, StoreKey
+from mailcore.store.base import (
+    Content,
+    Found,
+    Kept,
+    Placed,
+    Scan,
+    StoredAt,
+    StoredMessage,
+    StoreKey,
+    nothing_meanwhile,
+)
 from mailcore.store.journal import LARGEST_CONTENT, Entry, Place
 from mailcore.store.maildir import deliver, filename
 from mailcore.store.maildir.scan import Locator, ensure_folder, list_new, remove_abandoned, scan, state_of
@@ -108,11 +118,12 @@ class MaildirStore:
         flags: Flags = NO_FLAGS,
         internal_date: datetime | None = None,
         kept: Kept | None = None,
+        meanwhile: Callable[[Placed], None] = nothing_meanwhile,
     ) -> Placed:
         folder = self.folder(mailbox)
         with files.disk_errors():
             if kept is not None and isinstance(content, bytes) and len(content) <= LARGEST_CONTENT:
-                return self._append_kept(folder, content, flags, internal_date, kept)
+                return self._append_kept(folder, content, flags, internal_date, kept, meanwhile)
             if internal_date is None:
                 staged = deliver.stage(folder, content, self._hostname)
             else:
@@ -123,9 +134,11 @@ class MaildirStore:
                     os.utime(staged.path, (time.time(), internal_date.timestamp()))
                 if self._durable:
                     staged.sync()
-                return self._place(staged, folder, flags)
+                placed = self._place(staged, folder, flags)
             finally:
                 staged.discard()
+        meanwhile(placed)
+        return placed
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         folder = self.folder(mailbox)
@@ -197,9 +210,17 @@ class MaildirStore:
             return False
 
     def _append_kept(
-        self, folder: str, content: bytes, flags: Flags, internal_date: datetime | None, kept: Kept
+        self,
+        folder: str,
+        content: bytes,
+        flags: Flags,
+        internal_date: datetime | None,
+        kept: Kept,
+        meanwhile: Callable[[Placed], None],
     ) -> Placed:
-        """The journal flushes the content while the file is written; then the file gets its name."""
+        """The journal flushes the content while the file is written and `meanwhile` done; then the file gets its
+        name.
+        """
         size = wire_size(content)
         key, letters = deliver.new_key(self._hostname, content, size), self._letters(folder, flags)
         path = f"{folder}/new/{key}" if letters is None else f"{folder}/cur/{filename.join(key, letters)}"
@@ -210,6 +231,7 @@ class MaildirStore:
                 writing.touches(staged.fd)
                 if internal_date is not None:
                     os.utime(staged.path, (time.time(), internal_date.timestamp()))
+                meanwhile(Placed(key, size))
                 writing.wait()
                 deliver.give_name(staged, path, is_last=True)
             finally:

@@ -21,7 +21,18 @@ from mailcore.ids import new_queue_id
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import ToWire, to_wire
 from mailcore.store import files, layout
-from mailcore.store.base import BLOCK, Content, Found, Kept, Placed, Scan, StoredAt, StoredMessage, StoreKey
+from mailcore.store.base import (
+    BLOCK,
+    Content,
+    Found,
+    Kept,
+    Placed,
+    Scan,
+    StoredAt,
+    StoredMessage,
+    StoreKey,
+    nothing_meanwhile,
+)
 from mailcore.store.mbox import format, tail
 from mailcore.store.mbox.lock import DEFAULT_TIMEOUT_S, locked_for_reading, locked_for_writing
 from mailcore.store.mbox.parse import Entry, extract, parse, text_of, whole_lines
@@ -140,10 +151,13 @@ class MboxStore:
         flags: Flags = NO_FLAGS,
         internal_date: datetime | None = None,
         kept: Kept | None = None,
+        meanwhile: Callable[[Placed], None] = nothing_meanwhile,
     ) -> Placed:
         message = _New(lambda: _pieces(content), flags, internal_date or datetime.now(UTC))
         with files.disk_errors():
-            return self._append(mailbox, [message])[0]
+            placed = self._append(mailbox, [message])[0]
+        meanwhile(placed)
+        return placed
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         with files.disk_errors(), self._reading(mailbox) as (fd, entries):
