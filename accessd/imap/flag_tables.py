@@ -66,7 +66,7 @@ class FlagTable:
         """Note what has changed."""
         for row in changes.changed:
             self._put(row)
-        gone = [index for uid in changes.expunged if (index := self._find(uid)) is not None]
+        gone = [index for uid in changes.gone(self._uids) if (index := self._find(uid)) is not None]
         for index in sorted(gone, reverse=True):
             self._keywords.pop(self._uids[index], None)
             del self._uids[index], self._bits[index]

@@ -105,7 +105,7 @@ class View:
                 new.append(row.uid)
             elif self.has(row.uid):
                 self._flags[row.uid] = row
-        self.take_expunged(changes.expunged)
+        self.take_expunged(changes.gone(self._uids))
         self._uids.extend(sorted(new))
         self.modseq = max(self.modseq, changes.highestmodseq)
         self.uidnext = max(self.uidnext, changes.uidnext)

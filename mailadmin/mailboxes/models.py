@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Now, Upper
 
 
 class Mailbox(models.Model):
@@ -19,6 +19,7 @@ class Mailbox(models.Model):
     uidnext = models.BigIntegerField(default=1)
     highestmodseq = models.BigIntegerField(default=1)
     first_recent_uid = models.BigIntegerField(default=1)
+    expunged_horizon = models.BigIntegerField(db_default=0, editable=False)
     special_use = models.CharField(max_length=32, blank=True)
     messages = models.BigIntegerField(default=0)
     unseen = models.BigIntegerField(default=0)
@@ -86,12 +87,15 @@ class Message(models.Model):
 
 
 class Expunged(models.Model):
-    """A UID that is gone, and since when (RFC 7162 section 3.2)."""
+    """A UID that is gone, and since when (RFC 7162 section 3.2). Rows up to the mailbox's `expunged_horizon` are
+    forgotten (mailcore.index.forgetting).
+    """
 
     pk = models.CompositePrimaryKey("mailbox_id", "uid")
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="+", db_index=False)
     uid = models.BigIntegerField()
     modseq = models.BigIntegerField()
+    at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "expunged"

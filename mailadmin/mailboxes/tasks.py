@@ -1,14 +1,20 @@
-"""The Celery task of the search index: a worker extends it for some moments, then lets the queue go first."""
+"""The Celery tasks of mailboxes: extending the search index, forgetting what was removed long ago.
+
+A worker does either for some moments, then lets the queue go first.
+"""
 
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from celery import shared_task
+from django.utils import timezone
 
 from mailadmin.mailqueue import watchdog, worker
 from mailcore.errors import MailError
 from mailcore.identity import AccountRef
+from mailcore.index import forgetting
 from mailcore.log import get_logger
 from mailcore.mailbox import indexing
 
@@ -48,3 +54,34 @@ def _extend(account: AccountRef, mailbox_id: int) -> bool:
     except MailError as error:
         log.warning("not_indexed", account=account.address, mailbox_id=mailbox_id, error=str(error))
         return False
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def forget_expunged() -> None:
+    """Forget which messages were removed long ago. Safe to run twice, or never: then more rows are kept."""
+    with watchdog.watching():
+        is_done = _forget_until(time.monotonic() + AT_ONCE_S)
+    if not is_done:
+        forget_expunged.apply_async(retry=False)
+
+
+def _forget_until(limit: float) -> bool:
+    """False if time was up first."""
+    here = worker.current()
+    before = timezone.now() - forgetting.KEPT
+    for mailbox_id in forgetting.overdue(here.database.connection(), before):
+        while _forget(mailbox_id, before):
+            if here.stopping():
+                return True
+            if time.monotonic() > limit:
+                return False
+            watchdog.wind()
+    return True
+
+
+def _forget(mailbox_id: int, before: datetime) -> int:
+    try:
+        return forgetting.forget(worker.current().database.connection(), mailbox_id, before)
+    except MailError as error:
+        log.warning("not_forgotten", mailbox_id=mailbox_id, error=str(error))
+        return 0

@@ -58,7 +58,7 @@ class HandOver(Protocol):
         """Give a lease to a worker. Raises kombu's OperationalError."""
 
     def sweep(self) -> None:
-        """Have the spool and the trace swept."""
+        """Have the spool and the trace swept, and forgotten which messages were removed long ago."""
 
     def index(self) -> None:
         """Have the search index catch up."""
@@ -73,10 +73,12 @@ class CeleryHandOver:
         deliver_batch.apply_async(args=[str(lease)], retry=False)
 
     def sweep(self) -> None:
+        from mailadmin.mailboxes.tasks import forget_expunged
         from mailadmin.mailqueue.tasks import sweep_spool, sweep_trace
 
         sweep_spool.apply_async(retry=False)
         sweep_trace.apply_async(retry=False)
+        forget_expunged.apply_async(retry=False)
 
     def index(self) -> None:
         from mailadmin.mailboxes.tasks import extend_search_index

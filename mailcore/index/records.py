@@ -6,7 +6,7 @@ psycopg's tuples become them without a call per row into Python code.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -121,13 +121,22 @@ class OpenMailbox:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What happened to a mailbox since a modseq. `changed` holds new messages too (uid >= the uidnext known
-    before).
+    before). `present`, all UIDs below uidnext, stands instead of `expunged` when that is so long ago that nobody
+    remembers what was removed: ask for what is `gone`.
     """
 
     highestmodseq: int
     uidnext: int
     changed: list[FlagRow] = field(default_factory=list)
     expunged: list[int] = field(default_factory=list)
+    present: list[int] | None = None
+
+    def gone(self, known: Iterable[int]) -> list[int]:
+        """The UIDs that were removed, those among `known` at least."""
+        if self.present is None:
+            return self.expunged
+        present = set(self.present)
+        return [uid for uid in known if uid < self.uidnext and uid not in present]
 
 
 class FlagMode(Enum):

@@ -199,10 +199,31 @@ CHANGED_ROWS = """
 SELECT uid, modseq, flags, keywords, size, internal_date FROM message
 WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND uid < %(uidnext)s ORDER BY uid
 """
+# In one statement with what is forgotten, so that nothing can be forgotten in between.
 EXPUNGED_UIDS = """
-SELECT uid FROM expunged
-WHERE mailbox_id = %(mailbox_id)s AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid
+SELECT expunged_horizon <= %(since)s,
+       ARRAY(SELECT uid FROM expunged
+             WHERE mailbox_id = mailbox.id AND modseq > %(since)s AND modseq <= %(until)s ORDER BY uid)
+FROM mailbox WHERE id = %(mailbox_id)s
 """
+
+FORGETFUL_MAILBOXES = """
+SELECT mailbox_id FROM expunged GROUP BY mailbox_id HAVING min(at) < %(before)s OR count(*) > %(most_kept)s
+"""
+# As far as age and number say, but not beyond the first `at_once`; 0 if nothing is to go.
+EXPUNGED_HORIZON = """
+SELECT least(
+    (SELECT max(modseq) FROM (SELECT modseq FROM expunged WHERE mailbox_id = %(mailbox_id)s
+                              ORDER BY modseq LIMIT %(at_once)s) AS oldest),
+    coalesce(greatest(
+        (SELECT max(modseq) FROM expunged WHERE mailbox_id = %(mailbox_id)s AND at < %(before)s),
+        (SELECT modseq FROM expunged WHERE mailbox_id = %(mailbox_id)s
+         ORDER BY modseq DESC OFFSET %(most_kept)s LIMIT 1)), 0))
+"""
+RAISE_HORIZON = """
+UPDATE mailbox SET expunged_horizon = greatest(expunged_horizon, %(horizon)s) WHERE id = %(mailbox_id)s
+"""
+FORGET_EXPUNGED = "DELETE FROM expunged WHERE mailbox_id = %(mailbox_id)s AND modseq <= %(horizon)s"
 
 INSERT_MESSAGES = """
 INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords)

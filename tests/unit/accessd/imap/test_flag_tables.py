@@ -1,5 +1,6 @@
 """Flags kept between commands say what the index says."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -47,9 +48,9 @@ def test_a_table_writes_what_rows_would(
     assert gone == len(uids) - len(present)
 
 
-@given(rows, rows, st.sets(st.integers(1, 30)))
+@given(rows, rows, st.sets(st.integers(1, 30)), st.booleans())
 def test_changes_lead_to_the_same_table_as_reading_it_anew(
-    before: list[FlagRow], changed: list[FlagRow], expunged: set[int]
+    before: list[FlagRow], changed: list[FlagRow], expunged: set[int], remembered: bool
 ) -> None:
     after = {found.uid: found for found in before} | {
         found.uid: found for found in changed if found.uid not in expunged
@@ -57,7 +58,8 @@ def test_changes_lead_to_the_same_table_as_reading_it_anew(
     left = [after[uid] for uid in sorted(after) if uid not in expunged]
     table = table_of(before)
 
-    table.apply(Changes(9, 31, [found for found in changed if found.uid not in expunged], sorted(expunged)))
+    told = Changes(9, 31, [found for found in changed if found.uid not in expunged], sorted(expunged))
+    table.apply(told if remembered else replace(told, expunged=[], present=sorted({row.uid for row in left})))
 
     uids = list(range(1, 31))
     fields = (Field.UID, Field.FLAGS)

@@ -98,6 +98,14 @@ def test_flags_of_an_expunged_message_are_not_told() -> None:
     assert told(view) == b"* 2 EXPUNGE\r\n"
 
 
+def test_removals_that_nobody_remembers_are_told_by_what_is_left() -> None:
+    view = view_of(3, 5, 8)
+    view.take(Changes(12, 10, [row(9)], present=[5, 9]))
+
+    assert told(view) == b"* 3 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 0 RECENT\r\n"
+    assert list(view.uids) == [5, 9]
+
+
 def test_the_own_change_is_not_told_again() -> None:
     view = view_of(3)
 
