@@ -186,5 +186,7 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _smtpd_workers(cores: int) -> int:
-    """One process serves a small machine well, since a batch is the larger the fewer collect it."""
-    return 1 if cores < 4 else min(cores, 4)
+    """One process serves a small machine well, since a batch is the larger the fewer collect it; each has another one
+    beside it that commits.
+    """
+    return 1 if cores < 4 else min(cores // 2, 4)
