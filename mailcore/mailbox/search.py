@@ -16,7 +16,7 @@ import psycopg
 from mailcore.identity import AccountRef
 from mailcore.index.index import flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
-from mailcore.mailbox import cache, search_text
+from mailcore.mailbox import cache, search_text, statements
 from mailcore.mailbox.reading import read_messages
 from mailcore.mailbox.search_index import TextField, look_up
 from mailcore.mailbox.search_keys import (
@@ -165,12 +165,18 @@ class _Search:
         return found | matching if known.is_exact else matching
 
     def _by_envelope(self, test: Callable[[bytes], bool], among: set[int]) -> set[int]:
-        missing = sorted(among - self._envelopes.keys())
-        if missing:
-            store = self._storage.store(self._account)
-            rows = cache.cached_rows(self._conn, store, self._mailbox.id, missing)
-            self._envelopes.update((row.uid, row.envelope) for row in rows)
+        if missing := sorted(among - self._envelopes.keys()):
+            self._envelopes.update(self._read_envelopes(missing))
         return {uid for uid in among if uid in self._envelopes and test(self._envelopes[uid])}
+
+    def _read_envelopes(self, uids: Sequence[int]) -> dict[int, bytes]:
+        wanted = {"mailbox_id": self._mailbox.id, "uids": uids}
+        found: dict[int, bytes] = dict(self._conn.execute(statements.ENVELOPES, wanted, binary=True).fetchall())
+        if unread := [uid for uid in uids if uid not in found]:
+            store = self._storage.store(self._account)
+            rows = cache.cached_rows(self._conn, store, self._mailbox.id, unread)
+            found.update((row.uid, row.envelope) for row in rows)
+        return found
 
     def _by_file(self, test: Callable[[bytes], bool], among: set[int], *, at_most: int | None = None) -> set[int]:
         store = self._storage.store(self._account)
