@@ -18,7 +18,16 @@ from psycopg.adapt import Dumper
 
 def literal(values: list[Any]) -> str:
     """The array's text form: {1,2,NULL} or {"a","b"}."""
-    return "{" + ",".join([_WRITERS.get(type(value), _by_class)(value) for value in values]) + "}"
+    types = set(map(type, values))
+    if len(types) == 1:
+        written = map(_WRITERS.get(types.pop(), _by_class), values)
+    else:
+        written = map(_any, values)
+    return "{" + ",".join(written) + "}"
+
+
+def _any(value: Any) -> str:
+    return _WRITERS.get(type(value), _by_class)(value)
 
 
 def _quoted(text: str) -> str:

@@ -31,7 +31,8 @@ from mailcore.store.wire_text import WireText
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
-ROWS_AT_ONCE = 2000
+ROWS_AT_ONCE = 1000
+"""What is written of so many stays below what glibc asks the system for anew each time (mailcore.memory)."""
 FILES_AT_ONCE = 256
 FLAG_TABLE_FROM = 200
 """For fewer messages their rows cost less than keeping a table."""

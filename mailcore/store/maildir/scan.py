@@ -93,12 +93,16 @@ class Locator:
         """The flag letters for `flags`."""
         return filename.letters_of(flags, self.keywords if flags.keywords else (), other)
 
-    def in_cur(self, key: str, flags: Flags) -> str:
-        """The path of a message with these flags."""
+    def suffix(self, flags: Flags) -> str:
+        """What follows the key of a message with these flags in its name in cur/."""
         suffix = self._suffixes.get(flags)
         if suffix is None:
             suffix = self._suffixes[flags] = filename.join("", self.letters(flags))
-        return f"{self._folder}/cur/{key}{suffix}"
+        return suffix
+
+    def in_cur(self, key: str, flags: Flags) -> str:
+        """The path of a message with these flags."""
+        return f"{self._folder}/cur/{key}{self.suffix(flags)}"
 
     def candidates(self, key: str, flags: Flags) -> list[str]:
         """Where the message is if nobody else touched it."""

@@ -169,8 +169,14 @@ class MaildirStore:
         with files.disk_errors():
             if wanted := frozenset().union(*(after.keywords for _, _, after in changes)):
                 locator.name_keywords(wanted)
-            for key, before, after in changes:
-                self._rename_for_flags(locator, folder, key, before, after)
+            # Where another program removed the folder there is nothing to rename.
+            with suppress(FileNotFoundError), files.opened_directory(f"{folder}/cur") as cur:
+                for key, before, after in changes:
+                    old, new = key + locator.suffix(before), key + locator.suffix(after)
+                    try:
+                        os.rename(old, new, src_dir_fd=cur, dst_dir_fd=cur)
+                    except FileNotFoundError:
+                        self._rename_for_flags(locator, folder, key, before, after)
 
     def remove(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> None:
         locator = Locator(self.folder(mailbox))
