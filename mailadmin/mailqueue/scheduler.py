@@ -40,6 +40,7 @@ RETRY_S = 1.0
 SWEEP_EVERY_S = 3600.0
 RECLAIM_EVERY_S = 1.0
 INDEX_EVERY_S = 20.0
+RECOVER_EVERY_S = 60.0
 # Two looks this far apart at an empty broker, with leases that nobody took up: their tasks are lost.
 LOST_AFTER_S = 1.0
 # A next hop that did not answer is tried by one worker, for many recipients at once.
@@ -63,6 +64,9 @@ class HandOver(Protocol):
     def index(self) -> None:
         """Have the search index catch up."""
 
+    def recover(self) -> None:
+        """Have the journals of dead machines made good."""
+
 
 class CeleryHandOver:
     """Over the broker, without Celery's own retries: what does not get through is given back."""
@@ -85,6 +89,11 @@ class CeleryHandOver:
 
         # One that waited longer is overtaken by the next.
         extend_search_index.apply_async(retry=False, expires=INDEX_EVERY_S)
+
+    def recover(self) -> None:
+        from mailadmin.mailqueue.tasks import recover_journals
+
+        recover_journals.apply_async(retry=False, expires=RECOVER_EVERY_S)
 
 
 class Wakeups:
@@ -196,6 +205,9 @@ class Scheduler:
         if self._is_time("index", INDEX_EVERY_S):
             with contextlib.suppress(OperationalError, redis.RedisError, OSError):
                 self._hand_over.index()
+        if self._is_time("recover", RECOVER_EVERY_S):
+            with contextlib.suppress(OperationalError, redis.RedisError, OSError):
+                self._hand_over.recover()
         return self._hand_out(conn, self._claim(conn, snapshot))
 
     def _claim(self, conn: psycopg.Connection[Any], snapshot: Snapshot) -> list[ClaimedLease]:

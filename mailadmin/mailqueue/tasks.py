@@ -30,12 +30,17 @@ def deliver_batch(lease: str) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def sweep_spool() -> None:
     """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel; and what
-    was never received to its end. Journals of machines that have died and do not come back are made good.
+    was never received to its end.
     """
     here = worker.current()
     here.spool.sweep(lambda queue_ids: operations.known_queue_ids(here.database.connection(), queue_ids))
     files.remove_older(str(here.local.storage.root / layout.UPLOADS), time.time() - SWEEP_AGE_S)
-    recover(here.database.connection(), settings.MAIL_HOME, wait=False)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def recover_journals() -> None:
+    """Make good what journals of machines hold that have died and do not come back. One listing where there is none."""
+    recover(worker.current().database.connection(), settings.MAIL_HOME, wait=False)
 
 
 @shared_task(acks_late=True, ignore_result=True)

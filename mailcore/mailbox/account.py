@@ -215,7 +215,8 @@ def _move_inbox(conn: Connection, store: MessageStore, account: AccountRef, new:
     placed = store.move(INBOX, [(row.store_key, row.as_flags(), row.internal_date) for row in rows], new)
     moved = [(row, each.key, each.size) for row, each in zip(rows, placed, strict=True) if each is not None]
     insert_copies(conn, inbox.record.id, target, moved)
-    expunge_rows(conn, inbox, rows)
+    # What has no file stays, for the next comparison to judge.
+    expunge_rows(conn, inbox, [row for row, _, _ in moved])
     write_ledgers(conn, [inbox, target])
 
 

@@ -65,7 +65,7 @@ def convert(conn: Connection, storage: Storage, account: AccountRef, target: str
     if not any(ledger.record.messages for ledger in ledgers):
         # An account that never got mail may have no folder yet.
         store.ensure_account()
-    counts = _fill(conn, store, _new_store(target, filling, storage.hostname), ledgers)
+    counts = _fill(conn, storage.home, store, _new_store(target, filling, storage.hostname), ledgers)
     conn.execute(statements.RECOUNT_USAGE, {"account_id": account.id})
     put_aside = old.with_name(f"{old.name}.before-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     with files.disk_errors():
@@ -90,12 +90,16 @@ def _new_store(format: str, folder: Path, hostname: str) -> MessageStore:
     return MaildirStore(folder, hostname, durable=False)
 
 
-def _fill(conn: Connection, source: MessageStore, target: MessageStore, ledgers: list[Ledger]) -> dict[str, int]:
+def _fill(
+    conn: Connection, home: Path, source: MessageStore, target: MessageStore, ledgers: list[Ledger]
+) -> dict[str, int]:
     target.ensure_account()
     counts = {}
     for ledger in ledgers:
         name = ledger.record.name
-        reconcile(conn, source, ledger)
+        plan, _ = reconcile(conn, home, source, ledger)
+        if plan.kept:
+            raise StoreUnavailable(f"{name}: of {len(plan.kept)} messages only a journal knows where they are")
         rows = message_rows(conn, ledger.record.id)
         target.create_mailbox(name)
         placed = [(row, _copy(source, target, name, row)) for row in rows]

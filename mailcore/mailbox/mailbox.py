@@ -54,7 +54,7 @@ from mailcore.index.records import (
     MessageRow,
     OpenMailbox,
 )
-from mailcore.mailbox import cache, quota
+from mailcore.mailbox import cache, missing, quota
 from mailcore.mailbox.account import get_mailbox, lookup_name
 from mailcore.mailbox.reconcile import Plan, compare
 from mailcore.message.flags import NO_FLAGS
@@ -99,7 +99,7 @@ def refresh(
         return False
     with conn.transaction():
         [ledger] = lock_mailboxes(conn, [mailbox.id])
-        plan, state = reconcile(conn, storage.store(account), ledger, take_new=take_new)
+        plan, state = reconcile(conn, storage.home, storage.store(account), ledger, take_new=take_new)
     # Inside somebody's larger transaction it is not certain yet that the index will say the same.
     if conn.info.transaction_status == TransactionStatus.IDLE:
         storage.remember_agreed(mailbox.id, state)
@@ -307,14 +307,16 @@ def move(
     uids: Sequence[int],
     target_name: str,
 ) -> CopiedUids:
-    """MOVE (RFC 6851): in one database transaction gone here and there in the target. Raises MailboxNotFound."""
+    """MOVE (RFC 6851): in one database transaction gone here and there in the target. What has no file stays, for the
+    next comparison to judge. Raises MailboxNotFound.
+    """
     target_id = get_mailbox(conn, account, target_name).id
     with conn.transaction():
         source, target = _lock_two(conn, mailbox.id, target_id)
         found = message_rows(conn, mailbox.id, uids)
         placed = storage.store(account).move(source.record.name, _stored_at(found), target.record.name)
         moved = _insert_placed(conn, source, target, found, placed)
-        expunge_rows(conn, source, found)
+        expunge_rows(conn, source, [row for row, there in zip(found, placed, strict=True) if there is not None])
         write_ledgers(conn, [source] if source is target else [source, target])
     return moved
 
@@ -327,9 +329,17 @@ def _record(conn: Connection, mailbox_id: int) -> MailboxRecord:
 
 
 def reconcile(
-    conn: Connection, store: MessageStore, ledger: Ledger, *, take_new: bool = False, may_be_missing: bool = False
+    conn: Connection,
+    home: Path,
+    store: MessageStore,
+    ledger: Ledger,
+    *,
+    take_new: bool = False,
+    may_be_missing: bool = False,
 ) -> tuple[Plan, tuple[int, ...]]:
-    """Let the index of a locked mailbox learn what the store has. Returns what was done and the state of the store."""
+    """Let the index of a locked mailbox learn what the store has; what is missing there may be in a journal below
+    `home`. Returns what was done and the state of the store, () if it has to be looked at again.
+    """
     name, known = ledger.record.name, message_rows(conn, ledger.record.id)
     if known and not may_be_missing and not store.is_present(INBOX):
         # A mail volume that is not mounted must not look like a user who deleted everything. A folder that is missing
@@ -338,9 +348,11 @@ def reconcile(
     scan = store.scan(name, take_new=take_new)
     plan = compare(scan.messages, scan.nameable, known)
     if plan.drop:
+        # Before the second look: what no journal holds any more is in the folder by then.
+        journalled = missing.journalled(home, store, ledger.record, plan.drop)
         # A file that another program renamed while the folder was read may be missing in one list, not in two.
         again = store.scan(name)
-        plan = compare({**scan.messages, **again.messages}, again.nameable, known)
+        plan = compare({**scan.messages, **again.messages}, again.nameable, known, journalled)
     if plan:
         found = store.describe(name, plan.adopt)
         new = [(ledger, NewMessage(m.key, m.size, m.internal_date, scan.messages.get(m.key, Flags()))) for m in found]
@@ -348,7 +360,7 @@ def reconcile(
         update_flags(conn, ledger, plan.flags)
         insert_messages(conn, new)
         write_ledgers(conn, [ledger])
-    return plan, scan.state
+    return plan, () if plan.kept else scan.state
 
 
 def _lock_two(conn: Connection, source_id: int, target_id: int) -> tuple[Ledger, Ledger]:

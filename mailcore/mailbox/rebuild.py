@@ -70,7 +70,7 @@ def _rebuild(
     with conn.transaction():
         [ledger] = lock_mailboxes(conn, [mailbox.id])
         store = storage.store(account)
-        plan, _ = reconcile(conn, store, ledger, may_be_missing=True)
+        plan, _ = reconcile(conn, storage.home, store, ledger, may_be_missing=True)
         rows = message_rows(conn, mailbox.id)
         wrong = _correct_sizes(conn, store, ledger.record, rows)
         forgotten = [row.uid for row in rows] if forget_cache else wrong

@@ -45,6 +45,7 @@ UNNAMED = "new."  # of a folder that is not locked yet
 RECORD = struct.Struct("<4sIQII")
 MAGIC = b"MKJ\x01"
 _BUFFERS = 1000  # of one writev; IOV_MAX is 1024
+_HEAD_AND_NAMES = 512  # of most records
 
 log = get_logger(__name__)
 
@@ -260,9 +261,15 @@ def _write_zeros(fd: int, offset: int) -> int:
         return 0
 
 
-def read_segment(path: Path) -> Iterator[Entry]:
-    """The entries of a segment, up to the first that is not whole."""
+def journals(home: Path) -> Path:
+    """The folder of all journals."""
+    return home / "spool" / "journal"
+
+
+def read_segment(path: Path, offset: int = 0) -> Iterator[Entry]:
+    """The entries of a segment, from the one at `offset` up to the first that is not whole."""
     with suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(offset)
         first_epoch = None
         while (head := file.read(RECORD.size)) and len(head) == RECORD.size:
             magic, checksum, epoch, names_size, content_size = RECORD.unpack(head)
@@ -272,7 +279,46 @@ def read_segment(path: Path) -> Iterator[Entry]:
             names, content = file.read(names_size), file.read(content_size)
             if zlib.crc32(content, zlib.crc32(names, epoch & 0xFFFFFFFF)) != checksum:
                 return
-            yield Entry(content, tuple(map(_place, names.decode().splitlines())))
+            yield Entry(content, _places(names))
+
+
+def read_names(path: Path) -> Iterator[tuple[int, tuple[Place, ...]]]:
+    """The places of each content of a segment, and the offset of its record; the contents are not read.
+
+    Its writer may be at work. What was durable before this began is found, unless its files have been flushed since:
+    a record never moves, and a segment is used anew only behind its flush. A torn one may be found besides, for only
+    `read_segment` can tell.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        yield from _names_in(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+def _names_in(fd: int, size: int) -> Iterator[tuple[int, tuple[Place, ...]]]:
+    offset, first_epoch = 0, None
+    while len(start := os.pread(fd, _HEAD_AND_NAMES, offset)) >= RECORD.size:
+        magic, _, epoch, names_size, content_size = RECORD.unpack_from(start)
+        end = offset + RECORD.size + names_size + content_size
+        if magic != MAGIC or epoch != (first_epoch or epoch) or end > size:
+            return
+        first_epoch = epoch
+        names = start[RECORD.size : RECORD.size + names_size]
+        if len(names) < names_size:
+            names = os.pread(fd, names_size, offset + RECORD.size)
+        try:
+            yield offset, _places(names)
+        except ValueError:  # torn, or written over just now
+            return
+        offset = end
+
+
+def _places(names: bytes) -> tuple[Place, ...]:
+    return tuple(map(_place, names.decode().split("\n")[:-1]))
 
 
 def _place(line: str) -> Place:

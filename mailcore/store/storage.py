@@ -30,6 +30,11 @@ class Storage:
         self._agreed: OrderedDict[int, tuple[int, ...]] = OrderedDict()
         self._maildir_root = lru_cache(_REMEMBERED)(lambda address: str(layout.store_folder(root, address, "maildir")))
 
+    @property
+    def home(self) -> Path:
+        """What holds the mail root and, beside it, the spool with the journals."""
+        return self.root.parent
+
     def format(self, account: AccountRef) -> str:
         """ "maildir" or "mbox": what is on the disk, if only one of them is, else what the account says. A session
         that knows the account from before it was converted thus goes on with the right one, if it asks under the

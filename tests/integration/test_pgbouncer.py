@@ -101,6 +101,9 @@ class NobodyWorks:
     def index(self):
         pass
 
+    def recover(self):
+        pass
+
 
 def deliver(site, count=1):
     with smtplib.SMTP("127.0.0.1", site.ports["smtp"], timeout=20) as client:

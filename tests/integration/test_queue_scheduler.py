@@ -30,6 +30,7 @@ class WatchedHandOver:
         self.leases: list[UUID] = []
         self.sweeps = 0
         self.indexings = 0
+        self.recoveries = 0
         self.is_down = False
 
     def deliver(self, lease: UUID) -> None:
@@ -42,6 +43,11 @@ class WatchedHandOver:
 
     def index(self) -> None:
         self.indexings += 1
+        if self.is_down:
+            raise OperationalError("connection refused")
+
+    def recover(self) -> None:
+        self.recoveries += 1
         if self.is_down:
             raise OperationalError("connection refused")
 
@@ -263,3 +269,13 @@ def test_the_search_index_catches_up_from_time_to_time(make_scheduler, hand_over
     scheduler.tick()
 
     assert hand_over.indexings == 1
+
+
+def test_journals_of_the_dead_are_looked_for_from_time_to_time(make_scheduler, hand_over):
+    scheduler = make_scheduler()
+    hand_over.is_down = True
+
+    scheduler.tick()
+    scheduler.tick()
+
+    assert hand_over.recoveries == 1

@@ -228,7 +228,7 @@ def _unnamed(crash, name):
     return folder
 
 
-def test_the_sweep_of_the_spool_recovers_the_dead_beside_the_living(crash, django_database, settings, monkeypatch):
+def test_a_worker_recovers_the_dead_beside_the_living(crash, django_database, settings, monkeypatch):
     """A machine that stays dead starts nothing that would recover its journal."""
     crash.deliver(an_arrival([crash.owner.account], content=a_message("of the dead")))
     [of_the_dead], dead = crash.files(), crash.journal
@@ -242,13 +242,31 @@ def test_the_sweep_of_the_spool_recovers_the_dead_beside_the_living(crash, djang
     monkeypatch.setattr(tasks.worker, "current", world.worker)
     settings.MAIL_HOME = crash.home
 
-    tasks.sweep_spool()
+    tasks.recover_journals()
 
     world.close()
     assert crash.files() == [of_the_dead] and of_the_dead.read_bytes() == a_message("of the dead")
     assert list(journals(crash.home).iterdir()) == [crash.journal.folder] and not dead.folder.exists()
     assert [entry.content for entry in _entries(crash)] == [a_message("of the living")]
     crash.dies()
+    assert recover(crash.owner.conn, crash.home) == 1
+
+
+def test_nothing_is_asked_of_the_database_where_nobody_is_dead(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+
+    assert recover(None, crash.home, wait=False) == 0
+
+    assert len(_entries(crash)) == 1
+
+
+def test_a_recovery_that_failed_is_done_by_who_waited_for_it(crash):
+    crash.deliver(an_arrival([crash.owner.account]))
+    crash.dies()
+    crash.files()[0].unlink()
+    failing = FolderLock.take(crash.journal.folder)
+    threading.Timer(0.2, failing.release).start()
+
     assert recover(crash.owner.conn, crash.home) == 1
 
 

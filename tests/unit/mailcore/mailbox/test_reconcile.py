@@ -40,6 +40,14 @@ def test_a_second_row_of_one_file_is_dropped():
     assert plan.adopt == []
 
 
+def test_a_row_whose_content_a_journal_holds_is_neither_dropped_nor_counted_as_something_to_do():
+    plan = compare(found(key3=Flags()), None, [row(1), row(2), row(3)], {1, 3})
+
+    assert [each.uid for each in plan.drop] == [2]
+    assert [each.uid for each in plan.kept] == [1]
+    assert not compare(found(), None, [row(1)], {1})
+
+
 @pytest.mark.parametrize(
     ("on_disk", "nameable", "known", "expected"),
     [

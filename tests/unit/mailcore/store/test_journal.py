@@ -10,7 +10,7 @@ import pytest
 from mailcore.errors import StoreUnavailable
 from mailcore.store import files, journal
 from mailcore.store.folder_lock import FolderLock, is_recovering
-from mailcore.store.journal import Entry, Journal, Place, read_segment
+from mailcore.store.journal import Entry, Journal, Place, read_names, read_segment
 
 
 @pytest.fixture
@@ -76,6 +76,70 @@ def test_a_torn_record_ends_the_segment(make):
         assert [each.content for each in read_segment(segment)] == [b"whole"]
     segment.write_bytes(whole[:-3] + b"xxx")
     assert [each.content for each in read_segment(segment)] == [b"whole"]
+
+
+def named_in(kept: Journal) -> list[tuple[Place, ...]]:
+    return [places for name in ("a", "b") for _, places in read_names(kept.folder / name)]
+
+
+def test_names_are_read_without_their_contents(make, monkeypatch):
+    kept = make()
+    entries = [entry("x" * 100_000, "mail/x/new/1"), entry("", "mail/ä", "p" * 600), entry("y" * 100_000, "last")]
+    keep(kept, *entries)
+    real, sizes = os.pread, []
+
+    def counted(*arguments):
+        sizes.append(len(data := real(*arguments)))
+        return data
+
+    monkeypatch.setattr(os, "pread", counted)
+    found = list(read_names(kept.folder / "a"))
+
+    assert [places for _, places in found] == [each.places for each in entries]
+    assert sum(sizes) < 4096
+    assert [next(read_segment(kept.folder / "a", offset)) for offset, _ in found] == entries
+
+
+def test_names_of_records_that_are_torn_older_or_flushed_do_not_count(make):
+    kept = make(segment_bytes=1600)
+    keep(kept, entry("a" * 100, "a1"), entry("b" * 500, "a2"))
+    keep(kept, entry("c" * 900, "b1"))  # the other segment
+    wait_for_free(kept, "a")
+    assert named_in(kept) == [(Place("b1", 7, 1),)]
+    keep(kept, entry("d" * 900, "a3"))  # in the first again, over the records of before
+    wait_for_free(kept, "b")
+    assert named_in(kept) == [(Place("a3", 7, 1),)]
+
+    segment = kept.folder / "a"
+    whole = segment.read_bytes()[: kept._segments[0].used]
+    for spoiled in (whole[:-1], whole.replace(b"7,1,a3", b"\0\0\0\0\0\0"), whole.replace(b"7,1,a3", b"\xff,1,a3")):
+        segment.write_bytes(spoiled)
+        assert named_in(kept) == []
+    assert list(read_names(kept.folder / "none")) == []
+
+
+def test_names_are_found_beside_a_writer_that_goes_from_segment_to_segment(make):
+    """As long as the files of a content may be lost, its name is found."""
+    kept, stop = make(segment_bytes=20_000), threading.Event()
+
+    def write_on():
+        number = 0
+        while not stop.is_set():
+            keep(kept, *(entry("x" * 500, f"other/{number}/{each}") for each in range(7)))
+            number += 1
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        for number in range(150):
+            with kept.keeping([entry("mine" * number, f"mine/{number}")]) as writing:
+                writing.wait()
+                for _ in range(3):
+                    assert (Place(f"mine/{number}", 7, 1),) in named_in(kept)
+    finally:
+        stop.set()
+        writer.join(10)
+    assert kept._epoch - kept._segments[0].epoch < 2 and kept._epoch > 20
 
 
 def test_records_of_an_earlier_use_do_not_count(make):
