@@ -72,6 +72,18 @@ def test_no_promise_is_broken(path, recordings, folder, length, record):
     assert distinct(tried.wrong) == []
 
 
+@pytest.mark.parametrize("path", ["delivery", "APPEND", "journal in turn"])
+def test_who_looks_before_the_recovery_loses_nothing(path, recordings, folder, length):
+    """On a shared volume, while the machine that lost power is away. Who was too early may have taken up half of a
+    message that nobody was told of: the recovery makes the file whole, its row keeps the size that was seen.
+    """
+    found = random.Random(SEED).sample(list(states(recordings[path], per_cut=40, seed=SEED)), int(length(40, 600)))
+
+    tried = replay(recordings[path], found, folder, looks_first=True)
+
+    assert distinct(each for each in tried.wrong if "its row says" not in each) == []
+
+
 @pytest.mark.parametrize("path", ["fresh mail", "mbox STORE"])
 def test_clients_see_what_was_promised_and_only_whole_messages(path, recordings, folder, servers, length, record):
     """The same with a real accessd, for a few of the states of which the least survived."""

@@ -12,6 +12,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import psycopg
 
 from mailcore.delivery.recovery import recover
+from mailcore.errors import StoreUnavailable
 from mailcore.identity import AccountRef
 from mailcore.index.records import Flags
 from mailcore.mailbox import mailbox as mailboxes
@@ -102,8 +104,8 @@ def _combinations(options: Sequence[Sequence[str]], at_most: int, chance: random
         yield tuple(chance.choice(each) for each in options)
 
 
-def replay(recording: Recording, found: Sequence[State], folder: Path) -> Tried:
-    """Try these states."""
+def replay(recording: Recording, found: Sequence[State], folder: Path, *, looks_first: bool = False) -> Tried:
+    """Try these states; with `looks_first` somebody on another machine opens every mailbox before the recovery."""
     tried = Tried(cuts=len({state.cut for state in found}))
     with psycopg.connect(recording.url, autocommit=True) as conn:
         present = dump(conn)
@@ -113,19 +115,21 @@ def replay(recording: Recording, found: Sequence[State], folder: Path) -> Tried:
                 restore(conn, version.dump, present)
                 for state in of_version:
                     with conn.transaction(force_rollback=True):
-                        problems = _try(conn, recording, state, folder)
+                        problems = _try(conn, recording, state, folder, looks_first=looks_first)
                     tried.states += 1
                     tried.wrong += [f"cut at {state.cut}: {problem}" for problem in problems]
                     tried.where += [state for _ in problems]
     return tried
 
 
-def _try(conn: psycopg.Connection[Any], recording: Recording, state: State, folder: Path) -> list[str]:
+def _try(
+    conn: psycopg.Connection[Any], recording: Recording, state: State, folder: Path, *, looks_first: bool
+) -> list[str]:
     home = folder / "state"
     home.mkdir()
     try:
         materialise(state.tree, home)
-        return Restart(conn, home, recording).problems(state.expected)
+        return Restart(conn, home, recording).problems(state.expected, looks_first=looks_first)
     finally:
         shutil.rmtree(home)
 
@@ -148,9 +152,11 @@ class Restart:
         self._spool = Spool(home / "spool")
         self._wrong: list[str] = []
 
-    def problems(self, expected: Expected) -> list[str]:
+    def problems(self, expected: Expected, *, looks_first: bool = False) -> list[str]:
         """What breaks a promise, in words."""
         before = self._identities()
+        if looks_first:
+            self._look_early()
         try:
             self._recover()
         except Exception as error:
@@ -170,15 +176,26 @@ class Restart:
             self._wrong.append("a second recovery changed something")
         return self._wrong
 
+    def _look_early(self) -> None:
+        """A log-in and a first look at each mailbox, which may be told to come again."""
+        for account in self._accounts.values():
+            with suppress(StoreUnavailable):
+                self._open_all(account, self._new_storage())
+
     def _recover(self) -> None:
         """What happens by itself after a restart: the journal, then a log-in and a first look at each mailbox."""
         recover(self._conn, self._home)
-        storage = Storage(self._home / "mail", hostname=HOSTNAME, lock_timeout_s=0.5)
+        self._storage = self._new_storage()
         for account in self._accounts.values():
-            ensure_account(self._conn, storage, account)
-            for mailbox in list_mailboxes(self._conn, account):
-                mailboxes.open_mailbox(self._conn, storage, account, mailbox.name)
-        self._storage = storage
+            self._open_all(account, self._storage)
+
+    def _new_storage(self) -> Storage:
+        return Storage(self._home / "mail", hostname=HOSTNAME, lock_timeout_s=0.5)
+
+    def _open_all(self, account: AccountRef, storage: Storage) -> None:
+        ensure_account(self._conn, storage, account)
+        for mailbox in list_mailboxes(self._conn, account):
+            mailboxes.open_mailbox(self._conn, storage, account, mailbox.name)
 
     def _look(self, account: AccountRef) -> dict[str, list[_Seen]]:
         return {mailbox.name: list(self._messages(account, mailbox)) for mailbox in list_mailboxes(self._conn, account)}
