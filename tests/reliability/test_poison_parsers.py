@@ -130,10 +130,19 @@ def cpu_of(read: Callable[[bytes], object], data: bytes) -> float:
     return time.thread_time() - begun
 
 
-def fastest(read: Callable[[bytes], object], data: bytes) -> float:
+def fastest(read: Callable[[bytes], object], data: bytes, times: int = 2) -> float:
     """A busy machine only ever adds."""
     first = cpu_of(read, data)
-    return first if first < TOO_SHORT_TO_TELL_S else min(first, cpu_of(read, data))
+    return first if first < TOO_SHORT_TO_TELL_S else min(first, *(cpu_of(read, data) for _ in range(times - 1)))
+
+
+def half_and_whole(read: Callable[[bytes], object], kind: Kind, size: int) -> tuple[float, float]:
+    """Seconds for both sizes; looked at more closely when they seem to grow too fast."""
+    both = [kind.make(size // 2), kind.make(size)]
+    half, whole = (fastest(read, data) for data in both)
+    if whole >= TOO_SHORT_TO_TELL_S and whole >= GROWTH_AT_MOST * half:
+        half, whole = (fastest(read, data, times=6) for data in both)
+    return half, whole
 
 
 @pytest.mark.timeout(900)
@@ -142,7 +151,7 @@ def test_time_grows_with_the_size_and_no_faster(name: str, length: Any, record: 
     size, read = int(length(SHORT_BYTES, LONG_BYTES)), READERS[name]
     slowest, its_kind = 0.0, ""
     for kind in KINDS:
-        half, whole = (fastest(read, kind.make(part)) for part in (size // 2, size))
+        half, whole = half_and_whole(read, kind, size)
         assert whole < SECONDS_AT_MOST, (kind.name, whole)
         assert whole < TOO_SHORT_TO_TELL_S or whole < GROWTH_AT_MOST * half, (kind.name, half, whole)
         slowest, its_kind = max((slowest, its_kind), (whole, kind.name))
