@@ -112,7 +112,7 @@ LARGE = Row(
     of_both=False,
 )
 _SUITE = [_of_suite(name, words) for name, words in suite.ROWS]
-# Memory first: what a connection costs above a server that has done nothing yet.
+# Memory first: what a connection costs above a server that has done little yet.
 ROWS = (
     *(row for row in _SUITE if row.words.startswith("hold")),
     *(row for row in _SUITE if not row.words.startswith("hold")),

@@ -34,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 DOMAIN, RELAY_DOMAIN = "bench.test", "relay.test"
 USERS, PASSWORD = 200, "secret"
+LOGINS_AT_ONCE = 50
 SINK = "[127.0.0.1]:3526"
 PORT_NAMES = (
     *("SMTP_PORT", "SUBMISSION_PORT", "SUBMISSIONS_PORT", "IMAP_PORT", "IMAPS_PORT", "POP3_PORT", "POP3S_PORT"),
@@ -287,11 +288,13 @@ class Peer:
 
 
 def warm_up(options: list[str], users: int) -> None:
-    """Everybody logs in twice: what is measured is not the first check of a password, on either side."""
+    """Everybody logs in twice, many at once: what is measured is not the first check of a password or the growth of a
+    pool, on either side.
+    """
     args = load_arguments(options, users=users)
 
     async def everybody() -> None:
-        limit = asyncio.Semaphore(8)
+        limit = asyncio.Semaphore(LOGINS_AT_ONCE)
 
         async def one(number: int) -> None:
             async with limit:
