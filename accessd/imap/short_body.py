@@ -43,14 +43,14 @@ def _single(text: bytes, position: int) -> tuple[bytes, int]:
         fields.append(field)
         position = end + 1
         if len(fields) == 2:
-            wanted = _fields_of(fields[0].strip(b'"').lower(), fields[1].strip(b'"').lower())
+            wanted = _fields_of(fields[0].strip(b'"').lower())
+        elif len(fields) == _FIELDS and wanted == _MESSAGE_FIELDS and not text.startswith(b"(", position):
+            break  # no ENVELOPE: a message/partial, or message/global, of which nothing inside is told
     return b"(" + b" ".join(fields) + b")", _close(text, position - 1)
 
 
-def _fields_of(kind: bytes, subtype: bytes) -> int:
-    if kind == b"text":
-        return _TEXT_FIELDS
-    return _MESSAGE_FIELDS if kind == b"message" and subtype in (b"rfc822", b"global") else _FIELDS
+def _fields_of(kind: bytes) -> int:
+    return {b"text": _TEXT_FIELDS, b"message": _MESSAGE_FIELDS}.get(kind, _FIELDS)
 
 
 def _close(text: bytes, position: int) -> int:

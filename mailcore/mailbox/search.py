@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date
+from functools import cached_property
 from typing import Any
 
 import psycopg
 
 from mailcore.identity import AccountRef
+from mailcore.index import statements as index_statements
 from mailcore.index.index import flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text, statements
@@ -183,10 +185,16 @@ class _Search:
         found, uids = set(), sorted(among)
         for start in range(0, len(uids), _BLOCK):
             rows = message_rows(self._conn, self._mailbox.id, uids[start : start + _BLOCK])
-            for row, data in read_messages(store, self._mailbox.name, rows, at_most=at_most):
+            for row, data in read_messages(store, self._name, rows, at_most=at_most):
                 if test(data):
                     found.add(row.uid)
         return found
+
+    @cached_property
+    def _name(self) -> str:
+        """The mailbox's name now: another session may have renamed it, and with it its folder."""
+        row = self._conn.execute(index_statements.MAILBOX_BY_ID, {"mailbox_id": self._mailbox.id}).fetchone()
+        return MailboxRecord._make(row).name if row is not None else self._mailbox.name
 
     def _in_sequence(self, among: set[int], ranges: Ranges) -> set[int]:
         last, found = len(self._view), set[int]()

@@ -339,6 +339,7 @@ def test_a_mailbox_renamed_by_another_session_can_still_be_read(imap: ImapServer
 
     writer.ok(b"RENAME Before After")
 
+    assert reader.ok(b"SEARCH BODY body").text.strip() == b"* SEARCH 1"
     assert b"body" in reader.ok(b"FETCH 1 BODY[]").text
     assert reader.ok(b"STORE 1 +FLAGS (\\Flagged)").untagged
     assert reader.ok(b"FETCH 1 ENVELOPE").untagged

@@ -20,8 +20,17 @@ MIXED = (
     b"--outer\r\nContent-Type: application/pdf\r\nContent-Location: http://x\r\n\r\nxx\r\n--outer--\r\n"
 )
 
+MESSAGES = (
+    b"Content-Type: multipart/mixed; boundary=outer\r\n\r\n"
+    b"--outer\r\nContent-Type: message/global\r\nContent-MD5: x\r\n\r\nSubject: x\r\n\r\nhello\r\n"
+    b"--outer\r\nContent-Type: message/partial; number=1\r\n\r\nSubject: x\r\n\r\nhello\r\n"
+    b"--outer\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.0.0\r\n\r\n"
+    b"--outer\r\nContent-Type: message/rfc822\r\n\r\n\r\n--outer--\r\n"
+)
+KINDS = {"plain": PLAIN, "literal": LITERAL, "mixed": MIXED, "messages": MESSAGES, "empty": b""}
 
-@pytest.mark.parametrize("message", [PLAIN, LITERAL, MIXED, b""], ids=["plain", "literal", "mixed", "empty"])
+
+@pytest.mark.parametrize("message", KINDS.values(), ids=KINDS)
 def test_the_short_form_is_what_the_structure_gives(message: bytes) -> None:
     structure = parse_structure(message)
 
