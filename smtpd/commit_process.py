@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pickle
 import socket
@@ -36,8 +37,8 @@ class CommitProcess:
         return self._process.pid if self._process is not None else None
 
     async def __call__(self, arrivals: Sequence[Arrival], lifetime_s: float) -> Committed:
-        """Commit a batch; raises what that raises. StoreUnavailable: the process died, and nobody knows how far the
-        batch had come: the clients will send it once more.
+        """Commit a batch whose queue rows live for `lifetime_s` seconds; raises what that raises. StoreUnavailable: the
+        process died, and nobody knows how far the batch had come (GroupCommit tries each message once more by itself).
         """
         try:
             if self._process is not None and self._reader.at_eof():
@@ -80,10 +81,13 @@ class CommitProcess:
         contents: list[PickleBuffer] = []
         batch = pickle.dumps(([*map(_outside, arrivals)], lifetime_s), 5, buffer_callback=contents.append)
         raw = [content.raw() for content in contents]
+        sizes = tuple(map(len, raw))
         start = 0
         for number in range(0, len(raw), BUFFERS):
             start += os.pwritev(self._memory, raw[number : number + BUFFERS], start)
-        return framed(Question(tuple(map(len, raw)), batch))
+        if start != sum(sizes):
+            raise OSError(errno.ENOMEM, "the shared memory did not take the batch")
+        return framed(Question(sizes, batch))
 
     async def _end(self) -> None:
         if self._process is None:

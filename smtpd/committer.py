@@ -22,12 +22,14 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import NamedTuple
 
+import psycopg
+
 from mailcore import log as logs
 from mailcore.db.pool import open_pool
 from mailcore.delivery.arrival import Arrival
 from mailcore.delivery.batch import deliver_batch
 from mailcore.delivery.recovery import journals, recover
-from mailcore.errors import MailError
+from mailcore.errors import MailError, StoreUnavailable
 from mailcore.offload import Connection, with_connection
 from mailcore.outcome import Outcome
 from mailcore.queue.spool import Spool
@@ -37,6 +39,8 @@ from smtpd.settings import Settings
 
 LENGTH = struct.Struct("!I")
 KEPT_MEMORY = 4 << 20  # of the memory that batches are passed in
+
+log = logs.get_logger(__name__)
 
 # One answer for each arrival (deliver_batch), and the mailboxes that have got mail.
 Committed = tuple[list[list[Outcome] | MailError], set[int]]
@@ -80,22 +84,27 @@ class Question(NamedTuple):
     batch: bytes
 
     def read(self, memory: int) -> tuple[Sequence[Arrival], float]:
-        """The arguments of commit."""
+        """The arguments of commit. Raises StoreUnavailable if the memory does not hold all contents."""
         starts = accumulate(self.contents, initial=0)
         contents = [os.pread(memory, size, start) for start, size in zip(starts, self.contents, strict=False)]
+        if tuple(map(len, contents)) != self.contents:
+            raise StoreUnavailable("the shared memory is shorter than the batch")
         arguments: tuple[Sequence[Arrival], float] = pickle.loads(self.batch, buffers=contents)
         return arguments
 
 
 def answer(committer: Committer, frame: bytes, memory: int) -> bytes:
     """What commit returns or raises, as a frame."""
+    question = Question._make(pickle.loads(frame))
     try:
-        question = Question._make(pickle.loads(frame))
         answered: Committed | Exception = committer.commit(*question.read(memory))
-        if sum(question.contents) > KEPT_MEMORY:
-            os.ftruncate(memory, 0)
     except Exception as error:
+        # smtpd decides what it means to the client; where it came from is only known here.
+        if not isinstance(error, MailError | psycopg.Error):
+            log.exception("batch_failed", error=str(error))
         answered = error
+    if sum(question.contents) > KEPT_MEMORY:
+        os.ftruncate(memory, 0)
     return framed(answered)
 
 
