@@ -6,7 +6,9 @@ A worker does either for some moments, then lets the queue go first.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from celery import shared_task
 from django.utils import timezone
@@ -28,23 +30,10 @@ log = get_logger(__name__)
 def extend_search_index() -> None:
     """Index what came since the last time. Safe to run twice, or never: what is not indexed is read when searched."""
     with watchdog.watching():
-        is_done = _extend_until(time.monotonic() + AT_ONCE_S)
+        behind = indexing.behind(worker.current().database.connection(), MOST_MAILBOXES)
+        is_done = _work_off(partial(_extend, account, mailbox_id) for mailbox_id, account in behind)
     if not is_done:
         extend_search_index.apply_async(retry=False)
-
-
-def _extend_until(limit: float) -> bool:
-    """False if time was up first."""
-    here = worker.current()
-    conn = here.database.connection()
-    for mailbox_id, account in indexing.behind(conn, MOST_MAILBOXES):
-        while _extend(account, mailbox_id):
-            if here.stopping():
-                return True
-            if time.monotonic() > limit:
-                return False
-            watchdog.wind()
-    return True
 
 
 def _extend(account: AccountRef, mailbox_id: int) -> bool:
@@ -59,29 +48,30 @@ def _extend(account: AccountRef, mailbox_id: int) -> bool:
 @shared_task(acks_late=True, ignore_result=True)
 def forget_expunged() -> None:
     """Forget which messages were removed long ago. Safe to run twice, or never: then more rows are kept."""
+    before = timezone.now() - forgetting.KEPT
     with watchdog.watching():
-        is_done = _forget_until(time.monotonic() + AT_ONCE_S)
+        overdue = forgetting.overdue(worker.current().database.connection(), before)
+        is_done = _work_off(partial(_forget, mailbox_id, before) for mailbox_id in overdue)
     if not is_done:
         forget_expunged.apply_async(retry=False)
 
 
-def _forget_until(limit: float) -> bool:
-    """False if time was up first."""
-    here = worker.current()
-    before = timezone.now() - forgetting.KEPT
-    for mailbox_id in forgetting.overdue(here.database.connection(), before):
-        while _forget(mailbox_id, before):
-            if here.stopping():
+def _forget(mailbox_id: int, before: datetime) -> bool:
+    try:
+        return forgetting.forget(worker.current().database.connection(), mailbox_id, before) > 0
+    except MailError as error:
+        log.warning("not_forgotten", mailbox_id=mailbox_id, error=str(error))
+        return False
+
+
+def _work_off(steps: Iterable[Callable[[], bool]]) -> bool:
+    """Take each step until it says that it has nothing left to do. False if AT_ONCE_S were up first."""
+    limit = time.monotonic() + AT_ONCE_S
+    for step in steps:
+        while step():
+            if worker.current().stopping():
                 return True
             if time.monotonic() > limit:
                 return False
             watchdog.wind()
     return True
-
-
-def _forget(mailbox_id: int, before: datetime) -> int:
-    try:
-        return forgetting.forget(worker.current().database.connection(), mailbox_id, before)
-    except MailError as error:
-        log.warning("not_forgotten", mailbox_id=mailbox_id, error=str(error))
-        return 0
