@@ -7,7 +7,6 @@ first session after a change of migrations pays for initdb and migrate. Database
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,18 +21,12 @@ import redis
 
 from mailadmin.appliance.embedded import NOT_DURABLE, EmbeddedPostgres, EmbeddedValkey, postgres_answers
 from mailadmin.appliance.privilege import ServerUser, child_setup
+from tests.free_ports import choose_free_port as choose_free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "mailkeep_template"
 PASSWORD = "for-tests-only"
 DATABASES_OF_VALKEY = 64
-
-
-def choose_free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 10.0, what: str = "") -> None:
