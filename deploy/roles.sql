@@ -29,6 +29,8 @@ TO mail_smtpd, mail_accessd, mail_queue;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     mailbox, message, expunged, account_usage, subscription, search_segment
 TO mail_smtpd, mail_accessd, mail_queue;
+-- Who else may do what with a mailbox, and annotations: changed over IMAP.
+GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox_acl, mailbox_metadata, server_metadata TO mail_accessd;
 
 -- The queue: smtpd puts in, scheduler and worker work it off; accessd may only know which ids exist.
 GRANT SELECT, INSERT ON queue_message, queue_recipient TO mail_smtpd;

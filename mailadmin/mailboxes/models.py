@@ -74,6 +74,12 @@ class Message(models.Model):
     sent_at = models.DateTimeField(null=True)
     message_id = models.TextField(null=True)
     has_attachments = models.BooleanField(null=True)
+    # NULL says what is true of most, so that a delivery writes nothing here: where it was born it still is, it was
+    # saved when it arrived.
+    email_id = models.BigIntegerField(null=True)
+    saved_at = models.DateTimeField(null=True)
+    preview = models.TextField(null=True)
+    thread_refs = models.BinaryField(null=True)
 
     class Meta:
         db_table = "message"
@@ -115,6 +121,7 @@ class SearchSegment(models.Model):
     first_uid = models.BigIntegerField()
     last_uid = models.BigIntegerField()
     is_full = models.BooleanField()
+    fold_version = models.PositiveSmallIntegerField(db_default=0)
     uids = models.BinaryField()
     words = models.BinaryField()
     offsets = models.BinaryField()
@@ -126,6 +133,70 @@ class SearchSegment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mailbox_id}/{self.first_uid}:{self.last_uid}"
+
+
+class MailboxAcl(models.Model):
+    """What somebody may do with a mailbox of another (RFC 4314). The owner needs no row. The database deletes it with
+    its mailbox.
+
+    `identifier` is an account's address, "anyone" or "authenticated"; `rights` are letters of RFC 4314 section 2.1.
+    """
+
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    identifier = models.CharField(max_length=320)
+    negative = models.BooleanField(default=False)
+    rights = models.CharField(max_length=32)
+
+    class Meta:
+        db_table = "mailbox_acl"
+        constraints = [models.UniqueConstraint(fields=["mailbox", "identifier", "negative"], name="mailbox_acl_unique")]
+        indexes = [models.Index(fields=["identifier"], name="mailbox_acl_identifier")]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id} {'-' if self.negative else ''}{self.identifier} {self.rights}"
+
+
+class MailboxMetadata(models.Model):
+    """An annotation of a mailbox (RFC 5464); `reader` is whose private one it is, NULL for /shared. The database
+    deletes it with its mailbox. `entry` is lower-case, without /private or /shared.
+    """
+
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    reader = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    entry = models.CharField(max_length=255)
+    value = models.BinaryField()
+
+    class Meta:
+        db_table = "mailbox_metadata"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mailbox", "reader", "entry"], name="mailbox_metadata_unique", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id} {self.entry}"
+
+
+class ServerMetadata(models.Model):
+    """An annotation of the server (RFC 5464 section 4.1: mailbox ""); `reader` as in MailboxMetadata."""
+
+    reader = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    entry = models.CharField(max_length=255)
+    value = models.BinaryField()
+
+    class Meta:
+        db_table = "server_metadata"
+        constraints = [
+            models.UniqueConstraint(fields=["reader", "entry"], name="server_metadata_unique", nulls_distinct=False)
+        ]
+
+    def __str__(self) -> str:
+        return self.entry
 
 
 class AccountUsage(models.Model):

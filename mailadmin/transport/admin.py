@@ -61,6 +61,18 @@ class ServerSettingsAdmin(PanelAdmin):
                 )
             },
         ),
+        (
+            "Mail access",
+            {
+                "fields": (
+                    "account_connection_limit",
+                    "address_connection_limit",
+                    "login_delay",
+                    "auth_failure_limit",
+                    "literal_minus",
+                )
+            },
+        ),
         ("Trust", {"fields": ("plaintext_auth", "mynetworks_style", "haproxy_trusted_networks")}),
         ("Sending", {"fields": ("relayhost", "smtp_tls_security_level", "destination_concurrency_limit")}),
         (

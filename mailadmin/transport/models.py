@@ -180,6 +180,38 @@ class ServerSettings(models.Model):
             "(Postfix: <code>smtpd_client_message_rate_limit</code>)."
         ),
     )
+    account_connection_limit = models.PositiveIntegerField(
+        default=50,
+        help_text=(
+            "Simultaneous IMAP and POP3 connections of one account, 0 = no limit (Dovecot: "
+            "<code>mail_max_userip_connections</code>, there for one account and address)."
+        ),
+    )
+    address_connection_limit = models.PositiveIntegerField(
+        default=200,
+        help_text=(
+            "Simultaneous IMAP and POP3 connections of one client address, 0 = no limit. A whole office may share one."
+        ),
+    )
+    login_delay = models.PositiveIntegerField(
+        default=0,
+        help_text="Seconds between two POP3 logins of an account, 0 = none (RFC 2449: LOGIN-DELAY).",
+    )
+    auth_failure_limit = models.PositiveIntegerField(
+        default=20,
+        validators=[MinValueValidator(3)],
+        help_text=(
+            "Wrong passwords a minute from one network (IPv4 /24, IPv6 /56), over SMTP, IMAP, POP3 and web together, "
+            "before it has to wait; names guessed at count too."
+        ),
+    )
+    literal_minus = models.BooleanField(
+        default=False,
+        help_text=(
+            "IMAP clients may send up to 4096 bytes without asking (LITERAL-) instead of any number (LITERAL+), "
+            "RFC 7888."
+        ),
+    )
     minimal_backoff_time = models.PositiveIntegerField(
         default=300, help_text="Seconds before the first retry (Postfix: <code>minimal_backoff_time</code>)."
     )

@@ -106,6 +106,11 @@ class Snapshot:
     hopcount_limit: int = 50
     client_connection_limit: int = 50
     client_message_rate_limit: int = 0
+    account_connection_limit: int = 50
+    address_connection_limit: int = 200
+    login_delay: int = 0
+    auth_failure_limit: int = 20
+    literal_minus: bool = False
     minimal_backoff_time: int = 300
     maximal_backoff_time: int = 4000
     maximal_queue_lifetime: int = 432_000

@@ -6,6 +6,7 @@ SETTINGS = """
 SELECT myhostname, mydomain, myorigin, inet_interfaces, message_size_limit, recipient_delimiter, plaintext_auth,
        smtpd_recipient_limit, hopcount_limit, client_connection_limit, client_message_rate_limit,
        minimal_backoff_time, maximal_backoff_time, maximal_queue_lifetime, delay_warning_time,
+       account_connection_limit, address_connection_limit, login_delay, auth_failure_limit, literal_minus,
        smtp_tls_security_level, destination_concurrency_limit, relayhost_id,
        haproxy_trusted_networks::text[] AS haproxy_trusted_networks
 FROM server_settings WHERE id = 1

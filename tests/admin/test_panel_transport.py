@@ -34,7 +34,8 @@ def the_settings(**changes):
         "client_connection_limit": "50", "client_message_rate_limit": "0", "minimal_backoff_time": "5m",
         "maximal_backoff_time": "4000s", "maximal_queue_lifetime": "5d", "delay_warning_time": "4h",
         "smtp_tls_security_level": "may", "destination_concurrency_limit": "20", "relayhost": "",
-        "haproxy_trusted_networks": "",
+        "haproxy_trusted_networks": "", "account_connection_limit": "50", "address_connection_limit": "200",
+        "login_delay": "0", "auth_failure_limit": "20",
     }  # fmt: skip
     return {**fields, **changes}
 
