@@ -4,7 +4,7 @@
     ├── AddressSyntaxError
     ├── StoreError
     │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, HasChildren, CannotDeleteInbox
-    │   ├── OverQuota, MessageGone
+    │   ├── OverQuota, MessageGone, NotPermitted
     │   └── MailboxInUse*, StoreUnavailable*, StoreFull*
     ├── DirectoryUnavailable*
     ├── QueueUnavailable*
@@ -57,6 +57,10 @@ class CannotDeleteInbox(StoreError):
 
 class MessageGone(StoreError):
     """The message was expunged in the meantime."""
+
+
+class NotPermitted(StoreError):
+    """The mailbox is somebody else's, who has not given this right (RFC 4314)."""
 
 
 class OverQuota(StoreError):

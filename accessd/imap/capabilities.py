@@ -1,18 +1,52 @@
-"""CAPABILITY: what this server can do, and how one may log in now (RFC 3501 section 7.2.1)."""
+"""CAPABILITY: what this server can do, and how one may log in now (RFC 3501 section 7.2.1).
+
+Each name that stands here has its rows in docs/rfc.md (tests/unit/accessd/imap/test_capabilities.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 ALWAYS = (
-    "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE CONDSTORE ESEARCH WITHIN "
-    "LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE"
+    "IMAP4rev1",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "CHILDREN",
+    "UNSELECT",
+    "UIDPLUS",
+    "MOVE",
+    "CONDSTORE",
+    "ESEARCH",
+    "WITHIN",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
 )
+AFTER_LOGIN: tuple[str, ...] = ()
+"""What makes sense only to somebody who has logged in."""
 
 
-def capabilities(*, logged_in: bool, starttls: bool, plaintext: bool) -> bytes:
-    """The capability data without `* `."""
-    parts = ["CAPABILITY", ALWAYS]
-    if not logged_in:
+def capabilities(
+    *, logged_in: bool, starttls: bool, mechanisms: Sequence[str], literal_minus: bool = False, more: Sequence[str] = ()
+) -> bytes:
+    """The capability data without `* `. `mechanisms` are those of SASL that may be used now; without PLAIN there is no
+    LOGIN either. `more` depends on the configuration or the connection.
+    """
+    parts = ["CAPABILITY", *ALWAYS, "LITERAL-" if literal_minus else "LITERAL+", *more]
+    if logged_in:
+        parts += AFTER_LOGIN
+    else:
         if starttls:
             parts.append("STARTTLS")
-        parts.append("AUTH=PLAIN" if plaintext else "LOGINDISABLED")
+        parts += [f"AUTH={mechanism}" for mechanism in mechanisms]
+        if "PLAIN" not in mechanisms:
+            parts.append("LOGINDISABLED")
     return " ".join(parts).encode("ascii")

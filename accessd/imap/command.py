@@ -14,35 +14,43 @@ from mailcore.mailbox.search_keys import SearchKey
 from mailcore.message.flags import NO_FLAGS
 
 
+class Command:
+    """What all of them are. Families of commands that came with later RFCs stand with their parsers in
+    accessd.imap.grammar.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(Command):
     """CAPABILITY."""
 
 
 @dataclass(frozen=True, slots=True)
-class Noop:
+class Noop(Command):
     """NOOP."""
 
 
 @dataclass(frozen=True, slots=True)
-class Logout:
+class Logout(Command):
     """LOGOUT."""
 
 
 @dataclass(frozen=True, slots=True)
-class Identify:
+class Identify(Command):
     """ID (RFC 2971)."""
 
     fields: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
-class StartTls:
+class StartTls(Command):
     """STARTTLS."""
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class Login(Command):
     """LOGIN."""
 
     user: str
@@ -50,7 +58,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticate:
+class Authenticate(Command):
     """AUTHENTICATE, with the initial response of SASL-IR (RFC 4959) if there was one."""
 
     mechanism: str
@@ -58,14 +66,14 @@ class Authenticate:
 
 
 @dataclass(frozen=True, slots=True)
-class Enable:
+class Enable(Command):
     """ENABLE (RFC 5161)."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Select:
+class Select(Command):
     """SELECT, or EXAMINE when read_only."""
 
     mailbox: str
@@ -74,7 +82,7 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
+class Create(Command):
     """CREATE, with USE (RFC 6154)."""
 
     mailbox: str
@@ -82,14 +90,14 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Command):
     """DELETE."""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(Command):
     """RENAME."""
 
     old: str
@@ -97,7 +105,7 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(Command):
     """SUBSCRIBE, or UNSUBSCRIBE when not subscribed."""
 
     mailbox: str
@@ -105,7 +113,7 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
-class List:
+class List(Command):
     """LIST, LIST-EXTENDED (RFC 5258) and LIST-STATUS (RFC 5819)."""
 
     reference: str
@@ -117,7 +125,7 @@ class List:
 
 
 @dataclass(frozen=True, slots=True)
-class Lsub:
+class Lsub(Command):
     """LSUB."""
 
     reference: str
@@ -125,12 +133,12 @@ class Lsub:
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Command):
     """NAMESPACE (RFC 2342)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(Command):
     """STATUS."""
 
     mailbox: str
@@ -138,7 +146,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
+class Append(Command):
     """APPEND up to its literal, which the engine streams."""
 
     mailbox: str
@@ -148,31 +156,31 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Command):
     """IDLE (RFC 2177)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Command):
     """CHECK."""
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class Close(Command):
     """CLOSE, or UNSELECT (RFC 3691) when not expunge."""
 
     expunge: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Expunge:
+class Expunge(Command):
     """EXPUNGE, or UID EXPUNGE (RFC 4315) with a set."""
 
     uids: SequenceSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class Search(Command):
     """SEARCH, with the RETURN options of ESEARCH (RFC 4731); returns is None for the plain form."""
 
     key: SearchKey
@@ -181,8 +189,8 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
-    """FETCH, with CHANGEDSINCE (RFC 7162)."""
+class Fetch(Command):
+    """FETCH, with the modifiers CHANGEDSINCE and VANISHED (RFC 7162)."""
 
     sequence_set: SequenceSet
     items: tuple[FetchItem, ...]
@@ -191,7 +199,7 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Store(Command):
     """STORE, with UNCHANGEDSINCE (RFC 7162)."""
 
     sequence_set: SequenceSet
@@ -203,7 +211,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Command):
     """COPY, or MOVE (RFC 6851)."""
 
     sequence_set: SequenceSet
@@ -213,54 +221,21 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class GetQuota:
+class GetQuota(Command):
     """GETQUOTA (RFC 9208)."""
 
     root: str
 
 
 @dataclass(frozen=True, slots=True)
-class GetQuotaRoot:
+class GetQuotaRoot(Command):
     """GETQUOTAROOT."""
 
     mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
-class SetQuota:
+class SetQuota(Command):
     """SETQUOTA: understood, never allowed."""
 
     root: str
-
-
-Command = (
-    Capability
-    | Noop
-    | Logout
-    | Identify
-    | StartTls
-    | Login
-    | Authenticate
-    | Enable
-    | Select
-    | Create
-    | Delete
-    | Rename
-    | Subscribe
-    | List
-    | Lsub
-    | Namespace
-    | Status
-    | Append
-    | Idle
-    | Check
-    | Close
-    | Expunge
-    | Search
-    | Fetch
-    | Store
-    | Copy
-    | GetQuota
-    | GetQuotaRoot
-    | SetQuota
-)

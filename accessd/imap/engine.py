@@ -117,10 +117,13 @@ class Engine:
         "_parsers",
         "_skip",
         "limits",
+        "utf8",
     )
 
     def __init__(self, parsers: Mapping[str, ArgumentsParser], limits: Limits = BEFORE_LOGIN) -> None:
         self.limits = limits
+        self.utf8 = False
+        """Has the client enabled UTF-8?"""
         self._parsers = parsers
         self._buffer = bytearray()
         self._mode = _Mode.COMMAND
@@ -310,7 +313,7 @@ class Engine:
         if found is None:
             return Rejected(None, "Invalid tag")
         tag = found.group(1)
-        scanner = Scanner(text, found.end())
+        scanner = Scanner(text, found.end(), utf8=self.utf8)
         try:
             name = _read_name(scanner)
             parser = self._parsers.get(name)

@@ -84,9 +84,11 @@ def astring(value: bytes) -> bytes:
     return value if _ATOM.fullmatch(value) and value.upper() != b"NIL" else string(value)
 
 
-def mailbox(name: str) -> bytes:
-    """A mailbox name."""
-    return astring(mailbox_name.encode(name))
+def mailbox(name: str, *, utf8: bool = False) -> bytes:
+    """A mailbox name: in modified UTF-7, or as it is in a quoted string for who has enabled UTF-8 (RFC 6855)."""
+    if not utf8 or name.isascii():
+        return astring(name.encode("ascii") if utf8 else mailbox_name.encode(name))
+    return quoted(name.encode("utf-8", "replace"))
 
 
 def exists(count: int) -> bytes:

@@ -15,7 +15,9 @@ from accessd.imap import response
 from accessd.imap.grammar.flags import format_flags
 from accessd.imap.grammar.sequence_set import SequenceSet
 from accessd.imap.grammar.tokens import BadSyntax
+from mailcore.identity import AccountRef
 from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
+from mailcore.sharing.rights import ALL
 
 
 class View:
@@ -29,13 +31,18 @@ class View:
         "first_recent_uid",
         "keywords",
         "modseq",
+        "owner",
         "read_only",
         "record",
+        "rights",
         "uidnext",
     )
 
-    def __init__(self, opened: OpenMailbox, *, read_only: bool) -> None:
+    def __init__(self, opened: OpenMailbox, *, owner: AccountRef, rights: str = ALL, read_only: bool) -> None:
         self.record: MailboxRecord = opened.record
+        self.owner = owner
+        self.rights = rights
+        """What the reader may do here: letters of RFC 4314."""
         self.read_only = read_only
         self.first_recent_uid = opened.first_recent_uid
         self.modseq = opened.record.highestmodseq

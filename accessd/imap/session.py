@@ -19,6 +19,7 @@ from accessd.context import Context
 from accessd.imap import response
 from accessd.imap.capabilities import capabilities
 from accessd.imap.commands import APPEND, COMMANDS, PARSERS, Row
+from accessd.imap.enabled import CONDSTORE, QRESYNC, REV2, UTF8
 from accessd.imap.engine import (
     AppendStarted,
     CommandReceived,
@@ -30,6 +31,7 @@ from accessd.imap.engine import (
     Rejected,
 )
 from accessd.imap.errors import INTERNAL, UNAVAILABLE, completion_for
+from accessd.imap.extras import Extras
 from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.response import Completion
 from accessd.imap.selected import View
@@ -69,10 +71,11 @@ class ImapSession:
         "_in_a_row",
         "_last_look",
         "account",
-        "condstore",
         "connection",
         "context",
+        "enabled",
         "engine",
+        "extras",
         "idling",
         "last_structure",
         "state",
@@ -88,7 +91,8 @@ class ImapSession:
         self.state = State.NOT_AUTHENTICATED
         self.account: AccountRecord | None = None
         self.view: View | None = None
-        self.condstore = False
+        self.enabled = 0
+        self.extras: Extras | None = None
         self.idling = False
         self.last_structure: tuple[tuple[int, int], Part] | None = None
         self.upgrade = False
@@ -101,8 +105,8 @@ class ImapSession:
     # For handlers.
 
     @property
-    def owner(self) -> AccountRef:
-        """The account that is logged in."""
+    def reader(self) -> AccountRef:
+        """The account that is logged in. Whose a mailbox is, its Place and its View say."""
         assert self.account is not None
         return self.account.ref
 
@@ -111,6 +115,27 @@ class ImapSession:
         """The selected mailbox."""
         assert self.view is not None
         return self.view
+
+    @property
+    def condstore(self) -> bool:
+        """Does the client want MODSEQ (RFC 7162 section 3.1)?"""
+        return bool(self.enabled & CONDSTORE)
+
+    @property
+    def utf8(self) -> bool:
+        """Are strings and mailbox names UTF-8 on the wire (RFC 6855, RFC 9051)?"""
+        return bool(self.enabled & (UTF8 | REV2))
+
+    def enable(self, modes: int) -> None:
+        """From now on these too; nothing takes them back but UNAUTHENTICATE."""
+        self.enabled |= modes | (CONDSTORE if modes & QRESYNC else 0)
+        self.engine.utf8 = self.utf8
+
+    def extra(self) -> Extras:
+        """What only some sessions need, made when the first of it is."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
 
     @property
     def storage(self) -> Storage:
@@ -127,7 +152,8 @@ class ImapSession:
         return capabilities(
             logged_in=self.account is not None,
             starttls=self.connection.may_start_tls,
-            plaintext=self.plaintext_allowed,
+            mechanisms=["PLAIN"] if self.plaintext_allowed else [],
+            literal_minus=self.context.config.current().literal_minus,
         )
 
     def enter(self, state: State) -> None:
@@ -207,7 +233,7 @@ class ImapSession:
         self._changed = False
         self._last_look = self._now()
         try:
-            changes = await self.context.offload(_look, self.storage, self.owner, view.record, view.modseq, files=files)
+            changes = await self.context.offload(_look, self.storage, view.owner, view.record, view.modseq, files=files)
         except MailboxNotFound:
             raise Disconnect("The selected mailbox was deleted") from None
         view.take(changes)

@@ -19,7 +19,7 @@ _VALUES: Mapping[str, Callable[[MailboxStatus], int]] = {
 }
 
 
-def status_response(name: str, items: Sequence[str], status: MailboxStatus) -> bytes:
+def status_response(name: str, items: Sequence[str], status: MailboxStatus, *, utf8: bool = False) -> bytes:
     """`* STATUS name (ITEM value ...)`."""
     values = b" ".join(b"%b %d" % (item.encode("ascii"), _VALUES[item](status)) for item in items)
-    return response.untagged(b"STATUS %b (%b)" % (response.mailbox(name), values))
+    return response.untagged(b"STATUS %b (%b)" % (response.mailbox(name, utf8=utf8), values))

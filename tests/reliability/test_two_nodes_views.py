@@ -43,7 +43,7 @@ def set_flag(owner: Owner, conn: Any, uids: list[int], bits: int) -> Any:
 
 
 def test_a_new_message_that_is_flagged_meanwhile_is_still_told(owner: Owner, database_url: str) -> None:
-    view = View(owner.open(), read_only=False)
+    view = View(owner.open(), owner=owner.account, read_only=False)
     first, second = owner.append(), owner.append()
 
     with connect(database_url) as other:
@@ -56,7 +56,7 @@ def test_a_new_message_that_is_flagged_meanwhile_is_still_told(owner: Owner, dat
 
 
 def test_a_message_that_comes_meanwhile_is_told_once(owner: Owner, database_url: str) -> None:
-    view = View(owner.open(), read_only=False)
+    view = View(owner.open(), owner=owner.account, read_only=False)
     first, more = owner.append(), []
 
     conn = Interrupted(owner.conn, statements.CHANGED_ROWS, lambda: more.append(owner.append()))
@@ -70,7 +70,7 @@ def test_a_message_that_comes_meanwhile_is_told_once(owner: Owner, database_url:
 def test_a_store_that_changes_nothing_does_not_hide_what_another_node_changed(owner: Owner) -> None:
     """The other node's STORE has one modseq for both messages; ours is told the one it asks for."""
     uids = [owner.append(), owner.append()]
-    view = View(owner.open(), read_only=False)
+    view = View(owner.open(), owner=owner.account, read_only=False)
     set_flag(owner, owner.conn, uids, SEEN)
 
     own = set_flag(owner, owner.conn, uids[:1], SEEN)

@@ -32,11 +32,13 @@ class BadSyntax(ValueError):
 class Scanner:
     """A position in the octets of one command."""
 
-    __slots__ = ("data", "position")
+    __slots__ = ("data", "position", "utf8")
 
-    def __init__(self, data: bytes, position: int = 0) -> None:
+    def __init__(self, data: bytes, position: int = 0, *, utf8: bool = False) -> None:
         self.data = data
         self.position = position
+        self.utf8 = utf8
+        """Has the client enabled UTF-8 (RFC 6855, RFC 9051)? Then mailbox names are not modified UTF-7."""
 
     def at_end(self) -> bool:
         """Has everything been read?"""

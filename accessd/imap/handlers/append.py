@@ -23,6 +23,8 @@ from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox import quota
 from mailcore.mailbox.account import get_mailbox
 from mailcore.message.wire import ToDisk
+from mailcore.sharing import places
+from mailcore.sharing.rights import INSERT
 from mailcore.store.base import Content
 from mailcore.store.files import disk_errors
 from mailcore.store.journal import Journal
@@ -43,7 +45,7 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[R
     command, context = event.command, session.context
     if event.synchronising or command.size > IN_MEMORY_BYTES:
         try:
-            await context.offload(_check, session.owner, command)
+            await context.offload(_check, session.reader, command)
         except MailboxNotFound:
             session.engine.refuse_literal()
             yield TRY_CREATE
@@ -60,7 +62,7 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[R
         if rejected is not None:
             yield Completion(rejected.status, rejected.code, rejected.text)
             return
-        appended = await context.offload(_append, session.storage, session.owner, command, message, context.journal)
+        appended = await context.offload(_append, session.storage, session.reader, command, message, context.journal)
     except MailboxNotFound:
         yield TRY_CREATE
         return
@@ -72,9 +74,10 @@ async def append(session: ImapSession, event: AppendStarted) -> AsyncGenerator[R
     yield Completion(code=b"APPENDUID " + response.uid_sets(appended.uidvalidity, [appended.uid]))
 
 
-def _check(conn: Connection, account: AccountRef, command: Append) -> None:
-    get_mailbox(conn, account, command.mailbox)
-    quota.check(conn, account, command.size)
+def _check(conn: Connection, reader: AccountRef, command: Append) -> None:
+    place = places.resolve(conn, reader, command.mailbox).require(INSERT)
+    get_mailbox(conn, place.owner, place.name)
+    quota.check(conn, place.owner, command.size)
 
 
 async def _receive(session: ImapSession, message: Incoming) -> Rejected | None:
@@ -98,13 +101,14 @@ async def _receive(session: ImapSession, message: Incoming) -> Rejected | None:
 def _append(
     conn: Connection,
     storage: Storage,
-    account: AccountRef,
+    reader: AccountRef,
     command: Append,
     message: Incoming,
     journal: Journal | None,
 ) -> AppendedUid:
     content, flags, at = message.content(), command.flags, command.internal_date
-    return mailboxes.append(conn, storage, account, command.mailbox, content, flags, at, journal)
+    place = places.resolve(conn, reader, command.mailbox).require(INSERT)
+    return mailboxes.append(conn, storage, place.owner, place.name, content, flags, at, journal)
 
 
 class Incoming:

@@ -17,7 +17,7 @@ async def close(session: ImapSession, command: Close) -> AsyncGenerator[Response
     """CLOSE expunges without a word, unless the mailbox is read-only; UNSELECT only leaves."""
     view = session.selected
     if command.expunge and not view.read_only:
-        gone = await session.context.offload(mailboxes.expunge, session.storage, session.owner, view.record)
+        gone = await session.context.offload(mailboxes.expunge, session.storage, view.owner, view.record)
         if gone:
             session.announce([view.record.id])
     session.deselect()

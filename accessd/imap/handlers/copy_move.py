@@ -11,11 +11,14 @@ from accessd.imap import response
 from accessd.imap.command import Copy
 from accessd.imap.errors import TRY_CREATE
 from accessd.imap.response import Completion, Response
+from accessd.imap.selected import View
 from mailcore.errors import MailboxNotFound
 from mailcore.identity import AccountRef
-from mailcore.index.records import CopiedUids, MailboxRecord
+from mailcore.index.records import CopiedUids
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import get_mailbox
+from mailcore.sharing import places
+from mailcore.sharing.rights import INSERT
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ async def copy_or_move(session: ImapSession, command: Copy) -> AsyncGenerator[Re
         return
     try:
         target_id, copied = await session.context.offload(
-            _transfer, session.storage, session.owner, view.record, uids, command.mailbox, move=command.move
+            _transfer, session.storage, session.reader, view, uids, command.mailbox, move=command.move
         )
     except MailboxNotFound:
         yield TRY_CREATE
@@ -53,16 +56,17 @@ async def copy_or_move(session: ImapSession, command: Copy) -> AsyncGenerator[Re
 def _transfer(
     conn: Connection,
     storage: Storage,
-    account: AccountRef,
-    source: MailboxRecord,
+    reader: AccountRef,
+    view: View,
     uids: Sequence[int],
     target_name: str,
     *,
     move: bool,
 ) -> tuple[int, CopiedUids]:
-    target = get_mailbox(conn, account, target_name)
+    place = places.resolve(conn, reader, target_name).require(INSERT)
+    target = get_mailbox(conn, place.owner, place.name)
     transfer = mailboxes.move if move else mailboxes.copy
-    return target.id, transfer(conn, storage, account, source, uids, target_name)
+    return target.id, transfer(conn, storage, view.owner, view.record, uids, place.name)
 
 
 def _spread(session: ImapSession, target_id: int, copied: CopiedUids, *, moved: bool) -> None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from psycopg import Connection
+
 from accessd.imap.command import Create
 from accessd.imap.response import Completion, Response
+from mailcore.identity import AccountRef
 from mailcore.mailbox.account import create_mailbox
+from mailcore.sharing import places
+from mailcore.sharing.rights import CREATE
+from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -19,5 +25,10 @@ async def create(session: ImapSession, command: Create) -> AsyncGenerator[Respon
         yield Completion("NO", b"USEATTR", "One special use at most")
         return
     use = command.special_use[0] if command.special_use else ""
-    await session.context.offload(create_mailbox, session.storage, session.owner, command.mailbox, use)
+    await session.context.offload(_create, session.storage, session.reader, command.mailbox, use)
     yield Completion()
+
+
+def _create(conn: Connection, storage: Storage, reader: AccountRef, name: str, use: str) -> None:
+    place = places.resolve(conn, reader, name).require(CREATE)
+    create_mailbox(conn, storage, place.owner, place.name, use)

@@ -11,6 +11,8 @@ from accessd.imap.command import Delete
 from accessd.imap.response import Completion, Response
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import delete_mailbox, get_mailbox
+from mailcore.sharing import places
+from mailcore.sharing.rights import DELETE_MAILBOX
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -19,14 +21,15 @@ if TYPE_CHECKING:
 
 async def delete(session: ImapSession, command: Delete) -> AsyncGenerator[Response, None]:
     """A client that deletes the mailbox it has selected is left without one."""
-    deleted = await session.context.offload(_delete, session.storage, session.owner, command.mailbox)
+    deleted = await session.context.offload(_delete, session.storage, session.reader, command.mailbox)
     if session.view is not None and session.view.record.id == deleted:
         session.deselect()
     session.announce([deleted])
     yield Completion()
 
 
-def _delete(conn: Connection, storage: Storage, account: AccountRef, name: str) -> int:
-    mailbox_id = get_mailbox(conn, account, name).id
-    delete_mailbox(conn, storage, account, name)
+def _delete(conn: Connection, storage: Storage, reader: AccountRef, name: str) -> int:
+    place = places.resolve(conn, reader, name).require(DELETE_MAILBOX)
+    mailbox_id = get_mailbox(conn, place.owner, place.name).id
+    delete_mailbox(conn, storage, place.owner, place.name)
     return mailbox_id

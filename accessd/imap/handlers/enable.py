@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from accessd.imap import response
 from accessd.imap.command import Enable
+from accessd.imap.enabled import CONDSTORE
 from accessd.imap.response import Response
 
 if TYPE_CHECKING:
@@ -17,6 +18,6 @@ async def enable(session: ImapSession, command: Enable) -> AsyncGenerator[Respon
     """Only CONDSTORE can be enabled; other names are passed over, as the RFC asks."""
     enabled = b""
     if "CONDSTORE" in command.names:
-        session.condstore = True
+        session.enable(CONDSTORE)
         enabled = b" CONDSTORE"
     yield response.untagged(b"ENABLED" + enabled)

@@ -22,7 +22,7 @@ async def expunge(session: ImapSession, command: Expunge) -> AsyncGenerator[Resp
     uids: Sequence[int] | None = None
     if command.uids is not None:
         uids = list(view.select(command.uids, by_uid=True))
-    gone = await session.context.offload(mailboxes.expunge, session.storage, session.owner, view.record, uids)
+    gone = await session.context.offload(mailboxes.expunge, session.storage, view.owner, view.record, uids)
     if gone:
         # A message that arrived deleted and that this client has not been told of must not vanish before it came.
         if not all(view.has(uid) for uid in gone):

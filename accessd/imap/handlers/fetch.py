@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Fetch
+from accessd.imap.enabled import CONDSTORE
 from accessd.imap.fetch_sections import write_large
 from accessd.imap.fetch_units import (
     Fetched,
@@ -43,7 +44,7 @@ async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response
     plan = make_plan(session.selected, command.items, by_uid=command.by_uid, changed_since=command.changed_since)
     uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
     if command.changed_since is not None or Field.MODSEQ in plan.fields:
-        session.condstore = True
+        session.enable(CONDSTORE)
     reader = _Reader(session, plan, uids)
     gone = 0
     try:
@@ -90,7 +91,7 @@ class _Reader:
         if plan.only_flags and len(left) >= FLAG_TABLE_FROM:
             return await session.context.offload(fetch_flags, session.context.flags, plan, left)
         unit, at_once = (fetch_sections, FILES_AT_ONCE) if plan.sections else (fetch_rows, ROWS_AT_ONCE)
-        return await session.context.offload(unit, session.storage, session.owner, plan, left[:at_once])
+        return await session.context.offload(unit, session.storage, session.selected.owner, plan, left[:at_once])
 
     def close(self) -> None:
         """The client is gone, or the command has failed: what was read ahead is not needed."""
@@ -108,7 +109,7 @@ def _spread_seen(session: ImapSession, fetched: Fetched) -> None:
 async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncGenerator[bytes, None]:
     """A message too large for memory, block by block from its file."""
     offload = session.context.offload
-    store = session.storage.store(session.owner)
+    store = session.storage.store(session.selected.owner)
     try:
         message = await offload.plain(open_located, store, plan.view, located)
     except MessageGone:

@@ -52,7 +52,7 @@ def _watching(session: ImapSession) -> Iterator[None]:
     session.idling = True
     view, files = session.view, session.context.files
     if view is not None:
-        files.watch(view.record, session.owner)
+        files.watch(view.record, view.owner)
     try:
         yield
     finally:

@@ -33,28 +33,28 @@ async def list_(session: ImapSession, command: List) -> AsyncGenerator[Response,
     if command.patterns == ("",) and not command.extended:
         yield response.untagged(rb'LIST (\Noselect) "/" ""')
         return
-    found = await session.context.offload(_names, session.owner)
+    found = await session.context.offload(_names, session.reader)
     listed = list_names(command, found.records, found.subscribed)
     ids = [item.record.id for item in listed if item.record is not None] if command.status_items else []
     statuses = await session.context.offload(_statuses, ids, command) if ids else {}
     lines = []
     for item in listed:
-        lines.append(_line(b"LIST", item))
+        lines.append(_line(b"LIST", item, utf8=session.utf8))
         if item.record is not None and item.record.id in statuses:
-            lines.append(status_response(item.name, command.status_items, statuses[item.record.id]))
+            lines.append(status_response(item.name, command.status_items, statuses[item.record.id], utf8=session.utf8))
     yield b"".join(lines)
 
 
 async def lsub(session: ImapSession, command: Lsub) -> AsyncGenerator[Response, None]:
     """LSUB."""
-    subscribed = await session.context.offload(subscriptions, session.owner)
-    yield b"".join(_line(b"LSUB", item) for item in lsub_names(command, subscribed))
+    subscribed = await session.context.offload(subscriptions, session.reader)
+    yield b"".join(_line(b"LSUB", item, utf8=session.utf8) for item in lsub_names(command, subscribed))
 
 
-def _line(name: bytes, item: Listed) -> bytes:
+def _line(name: bytes, item: Listed, *, utf8: bool) -> bytes:
     attributes = " ".join(item.attributes).encode("ascii")
     extended = b' ("CHILDINFO" ("SUBSCRIBED"))' if item.child_subscribed else b""
-    return response.untagged(b'%b (%b) "/" %b%b' % (name, attributes, response.mailbox(item.name), extended))
+    return response.untagged(b'%b (%b) "/" %b%b' % (name, attributes, response.mailbox(item.name, utf8=utf8), extended))
 
 
 def _names(conn: Connection, account: AccountRef) -> _Found:

@@ -27,13 +27,13 @@ async def get_quota(session: ImapSession, command: GetQuota) -> AsyncGenerator[R
     if command.root != ROOT:
         yield Completion("NO", b"NONEXISTENT", "No such quota root")
         return
-    yield _quota(await session.context.offload(usage, session.owner))
+    yield _quota(await session.context.offload(usage, session.reader))
 
 
 async def get_quota_root(session: ImapSession, command: GetQuotaRoot) -> AsyncGenerator[Response, None]:
     """GETQUOTAROOT."""
-    used = await session.context.offload(_usage_for, session.owner, command.mailbox)
-    yield response.untagged(b'QUOTAROOT %b ""' % response.mailbox(command.mailbox))
+    used = await session.context.offload(_usage_for, session.reader, command.mailbox)
+    yield response.untagged(b'QUOTAROOT %b ""' % response.mailbox(command.mailbox, utf8=session.utf8))
     yield _quota(used)
 
 

@@ -12,6 +12,8 @@ from accessd.imap.grammar.mailbox_name import INBOX
 from accessd.imap.response import Completion, Response
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import get_mailbox, rename_mailbox
+from mailcore.sharing import places
+from mailcore.sharing.rights import CREATE, DELETE_MAILBOX
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -20,14 +22,16 @@ if TYPE_CHECKING:
 
 async def rename(session: ImapSession, command: Rename) -> AsyncGenerator[Response, None]:
     """INBOX stays and loses its messages to the new name; sessions that have it selected see them go."""
-    renamed = await session.context.offload(_rename, session.storage, session.owner, command.old, command.new)
+    renamed = await session.context.offload(_rename, session.storage, session.reader, command.old, command.new)
     session.announce([renamed])
     if command.old == INBOX and session.view is not None and session.view.record.id == renamed:
         session.look_now()
     yield Completion()
 
 
-def _rename(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> int:
-    mailbox_id = get_mailbox(conn, account, old).id
-    rename_mailbox(conn, storage, account, old, new)
+def _rename(conn: Connection, storage: Storage, reader: AccountRef, old: str, new: str) -> int:
+    place = places.resolve(conn, reader, old).require(DELETE_MAILBOX)
+    target = places.resolve(conn, reader, new).require(CREATE)
+    mailbox_id = get_mailbox(conn, place.owner, place.name).id
+    rename_mailbox(conn, storage, place.owner, place.name, target.name)
     return mailbox_id

@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from accessd.imap import response
 from accessd.imap.command import Search
+from accessd.imap.enabled import CONDSTORE
 from accessd.imap.grammar.search_key import uses_modseq
 from accessd.imap.grammar.sequence_set import format_numbers
 from accessd.imap.response import Completion, Response
@@ -28,11 +29,11 @@ async def search(session: ImapSession, command: Search) -> AsyncGenerator[Respon
     view = session.selected
     with_modseq = uses_modseq(command.key)
     if with_modseq:
-        session.condstore = True
+        session.enable(CONDSTORE)
     uids, modseq = await session.context.offload(
         _search,
         session.storage,
-        session.owner,
+        view.owner,
         view.record,
         command.key,
         view.uids,

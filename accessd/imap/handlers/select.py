@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from psycopg import Connection
+
 from accessd.imap import response
 from accessd.imap.command import Select
+from accessd.imap.enabled import CONDSTORE
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
+from mailcore.identity import AccountRef
+from mailcore.index.records import OpenMailbox
 from mailcore.mailbox import mailbox as mailboxes
+from mailcore.sharing import places
+from mailcore.sharing.places import Place
+from mailcore.sharing.rights import READ
+from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -22,14 +31,17 @@ async def select(session: ImapSession, command: Select) -> AsyncGenerator[Respon
         if session.condstore:
             yield response.ok("Previous mailbox is closed", b"CLOSED")
     if command.condstore:
-        session.condstore = True
-    opened = await session.context.offload(
-        mailboxes.open_mailbox, session.storage, session.owner, command.mailbox, read_only=command.read_only
-    )
-    view = View(opened, read_only=command.read_only)
+        session.enable(CONDSTORE)
+    place, opened = await session.context.offload(_open, session.storage, session.reader, command)
+    view = View(opened, owner=place.owner, rights=place.rights, read_only=command.read_only)
     session.select(view)
     yield b"".join(_describe(view, opened.first_unseen_uid))
     yield Completion(code=b"READ-ONLY" if command.read_only else b"READ-WRITE")
+
+
+def _open(conn: Connection, storage: Storage, reader: AccountRef, command: Select) -> tuple[Place, OpenMailbox]:
+    place = places.resolve(conn, reader, command.mailbox).require(READ)
+    return place, mailboxes.open_mailbox(conn, storage, place.owner, place.name, read_only=command.read_only)
 
 
 def _describe(view: View, first_unseen_uid: int | None) -> list[bytes]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap.command import Status
+from accessd.imap.enabled import CONDSTORE
 from accessd.imap.response import Response
 from accessd.imap.status_response import status_response
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxStatus
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import get_mailbox
+from mailcore.sharing import places
+from mailcore.sharing.rights import READ
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -23,12 +26,13 @@ if TYPE_CHECKING:
 async def status(session: ImapSession, command: Status) -> AsyncGenerator[Response, None]:
     """Looks at the folder too, so that what other programs put there counts."""
     if "HIGHESTMODSEQ" in command.items:
-        session.condstore = True
-    found = await session.context.offload(_status, session.storage, session.owner, command)
-    yield status_response(command.mailbox, command.items, found)
+        session.enable(CONDSTORE)
+    found = await session.context.offload(_status, session.storage, session.reader, command)
+    yield status_response(command.mailbox, command.items, found, utf8=session.utf8)
 
 
-def _status(conn: Connection, storage: Storage, account: AccountRef, command: Status) -> MailboxStatus:
-    record = get_mailbox(conn, account, command.mailbox)
-    mailboxes.glance(conn, storage, account, record)
+def _status(conn: Connection, storage: Storage, reader: AccountRef, command: Status) -> MailboxStatus:
+    place = places.resolve(conn, reader, command.mailbox).require(READ)
+    record = get_mailbox(conn, place.owner, place.name)
+    mailboxes.glance(conn, storage, place.owner, record)
     return mailboxes.status(conn, record.id, count_deleted="DELETED" in command.items)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Store
+from accessd.imap.enabled import CONDSTORE
 from accessd.imap.grammar.sequence_set import format_numbers
 from accessd.imap.response import Completion, Response
 from mailcore.index.records import FlagChange, FlagResult
@@ -22,7 +23,7 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
         yield Completion("NO", text="Mailbox is read-only")
         return
     if command.unchanged_since is not None:
-        session.condstore = True
+        session.enable(CONDSTORE)
     uids = list(view.select(command.sequence_set, by_uid=command.by_uid))
     if not uids:
         yield Completion()
@@ -30,7 +31,7 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
     result = await session.context.offload(
         mailboxes.set_flags,
         session.storage,
-        session.owner,
+        view.owner,
         view.record,
         uids,
         FlagChange(command.mode, command.flags),

@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 async def subscribe(session: ImapSession, command: Subscribe) -> AsyncGenerator[Response, None]:
     """The mailbox need not exist."""
     name = command.mailbox.rstrip("/") or command.mailbox
-    await session.context.offload(set_subscribed, session.owner, name, command.subscribed)
+    await session.context.offload(set_subscribed, session.reader, name, command.subscribed)
     yield Completion()

@@ -17,13 +17,14 @@ from accessd.imap.engine import (
     LiteralChunk,
     Rejected,
 )
+from accessd.imap.grammar import args_append, args_selected
 from accessd.imap.grammar import command_args as arguments
 
 PARSERS = {
     "NOOP": arguments.no_arguments(commands.Noop()),
     "LOGIN": arguments.login,
-    "APPEND": arguments.append,
-    "UID EXPUNGE": arguments.uid_expunge,
+    "APPEND": args_append.append,
+    "UID EXPUNGE": args_selected.uid_expunge,
 }
 LIMITS = Limits(line_bytes=200, literal_bytes=50, message_bytes=1000)
 

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from accessd.imap.grammar.sequence_set import parse_sequence_set
 from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.selected import View
+from mailcore.identity import AccountRef
 from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
 from mailcore.message.flags import SEEN
 
+OWNER = AccountRef(1, "ann@mail.test")
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def view_of(*uids: int, first_recent_uid: int = 1000, read_only: bool = False) -> View:
     uidnext = max(uids, default=0) + 1
     record = MailboxRecord(1, 1, "INBOX", 7, uidnext, 10, first_recent_uid, "", len(uids), 0, 0)
-    return View(OpenMailbox(record, list(uids), first_recent_uid), read_only=read_only)
+    return View(OpenMailbox(record, list(uids), first_recent_uid), owner=OWNER, read_only=read_only)
 
 
 def row(uid: int, modseq: int = 11, flags: int = 0, keywords: tuple[str, ...] = ()) -> FlagRow:

@@ -1,0 +1,13 @@
+"""What only some sessions need: of ten thousand idle ones none pays for it (docs/architecture.md, memory)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Extras:
+    """One per session that uses any of it."""
+
+    client_id: dict[str, str] | None = None
+    """What the client said of itself with ID (RFC 2971)."""
