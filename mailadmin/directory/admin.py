@@ -35,7 +35,7 @@ from mailadmin.directory.forms import (
     is_last_administrator,
 )
 from mailadmin.directory.mail_files import remove_mail_after_commit
-from mailadmin.directory.models import Account, Alias, Domain
+from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain
 from mailadmin.directory.quantities import format_bytes
 from mailadmin.directory.templatetags.mailkeep import moment
 from mailcore.config.loader import load_snapshot
@@ -162,7 +162,11 @@ class AccountAdmin(PanelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
         who = ("address", "display_name") if obj else ("address", "password", "display_name")
-        mail = ("usage_bar", "quota_bytes", "store") if obj else ("quota_bytes", "store")
+        mail = (
+            ("usage_bar", "quota_bytes", "quota_messages", "store")
+            if obj
+            else ("quota_bytes", "quota_messages", "store")
+        )
         login = ("enabled", ("allow_imap", "allow_pop3", "allow_smtp"))
         facts = ("seen", "made") if obj else ()
         return (
@@ -263,7 +267,7 @@ class AccountAdmin(PanelAdmin):
     def _store_password(self, request: HttpRequest, account: Account, password: str) -> None:
         account.set_password(password)
         with transaction.atomic():
-            account.save(update_fields=["password"])
+            account.save(update_fields=CREDENTIAL_FIELDS)
             record_new_password(Actor.of_request(request), str(account))
         if account.pk == request.user.pk:
             # Otherwise the next click would ask for the new password.

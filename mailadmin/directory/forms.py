@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
-from unfold.widgets import UnfoldAdminPasswordToggleWidget
+from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldAdminTextInputWidget
 
 from mailadmin.directory.alias_graph import find_loop, lists_root
 from mailadmin.directory.form_fields import LinesField, SizeField
@@ -63,8 +63,20 @@ class QuotaForm(forms.ModelForm):
         "Mail that would exceed it is deferred with 452 4.2.2 (Postfix: <code>virtual_mailbox_limit</code>).",
     )
 
+    quota_messages = forms.IntegerField(
+        label="Messages at most",
+        required=False,
+        min_value=0,
+        max_value=2**63 - 1,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Empty or 0: no limit (Dovecot: <code>quota_rule = *:messages=</code>).",
+    )
+
     def clean_quota_bytes(self) -> int:
         return self.cleaned_data["quota_bytes"] or 0
+
+    def clean_quota_messages(self) -> int:
+        return self.cleaned_data["quota_messages"] or 0
 
     def clean_is_staff(self) -> bool:
         """Administrators have all rights: Django's two flags say the same."""
@@ -80,6 +92,7 @@ class AccountChangeForm(QuotaForm):
         fields = (
             "display_name",
             "quota_bytes",
+            "quota_messages",
             "enabled",
             "allow_imap",
             "allow_pop3",
@@ -113,6 +126,7 @@ class AccountAddForm(QuotaForm):
             "password",
             "display_name",
             "quota_bytes",
+            "quota_messages",
             "store",
             "enabled",
             "allow_imap",

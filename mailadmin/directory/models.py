@@ -24,6 +24,8 @@ from mailadmin.directory.validators import (
     validate_domain_name,
 )
 from mailadmin.search import ArrayWords
+from mailadmin.transport.fields import CidrField
+from mailcore.sasl.scram import new_verifier
 
 
 def is_in_its_domain() -> Q:
@@ -116,6 +118,15 @@ class Account(AbstractBaseUser, PermissionsMixin):
             "<code>virtual_mailbox_limit</code>)."
         ),
     )
+    quota_messages = models.BigIntegerField(
+        "message quota",
+        default=0,
+        db_default=0,
+        help_text=(
+            "How many messages the mailboxes may hold; 0 means unlimited (Dovecot: <code>quota_rule = "
+            "*:messages=</code>)."
+        ),
+    )
     enabled = models.BooleanField(
         default=True, help_text="A disabled account cannot log in; mail for it is refused with 550 5.2.1."
     )
@@ -134,6 +145,28 @@ class Account(AbstractBaseUser, PermissionsMixin):
     allow_smtp = models.BooleanField(
         "submission", default=True, help_text="May send on ports 587 and 465 after logging in."
     )
+    login_networks = ArrayField(
+        CidrField(),
+        default=list,
+        blank=True,
+        db_default=[],
+        help_text=(
+            "Networks from which this account may log in, over every protocol and the web; empty: anywhere (Dovecot: "
+            "<code>allow_nets</code>)."
+        ),
+    )
+    app_passwords_only = models.BooleanField(
+        "only app passwords for mail",
+        default=False,
+        db_default=False,
+        help_text="The account's own password then opens only the web pages; each device needs an app password.",
+    )
+    # What SCRAM-SHA-256 needs instead of the password (RFC 5802 section 3); NULL until the password is next set. One
+    # salt and count for the account and its app passwords: the server learns only afterwards which one was meant.
+    scram_salt = models.BinaryField(null=True, editable=False)
+    scram_iterations = models.IntegerField(null=True, editable=False)
+    scram_stored_key = models.BinaryField(null=True, editable=False)
+    scram_server_key = models.BinaryField(null=True, editable=False)
     is_staff = models.BooleanField("administrator", default=False, help_text="May use this panel.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -152,6 +185,11 @@ class Account(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=Q(quota_bytes__gte=0),
                 name="account_quota_not_negative",
+                violation_error_message="The quota cannot be negative; 0 means unlimited.",
+            ),
+            models.CheckConstraint(
+                condition=Q(quota_messages__gte=0),
+                name="account_message_quota_not_negative",
                 violation_error_message="The quota cannot be negative; 0 means unlimited.",
             ),
             models.CheckConstraint(condition=Q(store__in=["maildir", "mbox"]), name="account_store_known"),
@@ -174,11 +212,105 @@ class Account(AbstractBaseUser, PermissionsMixin):
         """Django's name for `enabled`."""
         return self.enabled
 
+    def set_password(self, raw_password: str | None) -> None:
+        """The hash, and what SCRAM needs; save CREDENTIAL_FIELDS. The salt stays: app passwords share it."""
+        super().set_password(raw_password)
+        self.scram_stored_key = self.scram_server_key = None
+        if raw_password is None:
+            return
+        verifier = new_verifier(raw_password, self.scram_salt, self.scram_iterations)
+        if verifier is None:
+            return
+        self.scram_salt, self.scram_iterations = verifier.salt, verifier.iterations
+        self.scram_stored_key, self.scram_server_key = verifier.stored_key, verifier.server_key
+
     def get_full_name(self) -> str:
         return self.display_name or self.address
 
     def get_short_name(self) -> str:
         return self.display_name or self.address.partition("@")[0]
+
+
+CREDENTIAL_FIELDS = ("password", "scram_salt", "scram_iterations", "scram_stored_key", "scram_server_key")
+
+
+class AppPassword(models.Model):
+    """A password of one device: 128 random bits, so a plain SHA-256 is enough to keep, and to find it by."""
+
+    # The index of the constraint below begins with the account.
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="app_passwords", db_index=False)
+    name = models.CharField(max_length=100, help_text="The device or program that uses it.")
+    digest = models.BinaryField(editable=False)
+    stored_key = models.BinaryField(editable=False)
+    server_key = models.BinaryField(editable=False)
+    allow_imap = models.BooleanField("IMAP", default=True)
+    allow_pop3 = models.BooleanField("POP3", default=True)
+    allow_smtp = models.BooleanField("submission", default=True)
+    networks = ArrayField(
+        CidrField(), default=list, blank=True, help_text="Networks in which it works; empty: anywhere."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "app_password"
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["account", "digest"], name="app_password_unique_in_account")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AppPasswordUse(models.Model):
+    """When and from where an app password was last used. A table of its own, as no change of configuration."""
+
+    app_password = models.OneToOneField(
+        AppPassword, primary_key=True, db_constraint=False, on_delete=models.DO_NOTHING, related_name="use"
+    )
+    last_at = models.DateTimeField()
+    last_address = models.GenericIPAddressField()
+
+    class Meta:
+        db_table = "app_password_use"
+
+    def __str__(self) -> str:
+        return f"{self.last_at} {self.last_address}"
+
+
+class OauthIssuer(models.Model):
+    """Who may say that somebody has logged in elsewhere: an issuer of access tokens (RFC 9068, RFC 7628)."""
+
+    issuer = models.CharField(
+        max_length=500,
+        unique=True,
+        help_text="As the token's claim <code>iss</code> says it, letter by letter: <code>https://id.example.org</code>.",
+    )
+    audience = models.CharField(
+        max_length=500, help_text="What the token's claim <code>aud</code> must name: this mail service there."
+    )
+    jwks_url = models.CharField(
+        "JWKS address",
+        max_length=500,
+        blank=True,
+        help_text="Where the issuer publishes its keys (RFC 7517). Empty: the keys below.",
+    )
+    jwks = models.TextField(
+        "keys",
+        blank=True,
+        help_text="A JWK set, when the issuer publishes none; RSA and P-256 keys.",
+    )
+    address_claim = models.CharField(
+        max_length=100, default="email", help_text="The claim that holds the mail address of the account."
+    )
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "oauth_issuer"
+        ordering = ["issuer"]
+        verbose_name = "OAuth issuer"
+        verbose_name_plural = "OAuth issuers"
+
+    def __str__(self) -> str:
+        return self.issuer
 
 
 class Alias(models.Model):

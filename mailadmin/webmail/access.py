@@ -29,7 +29,7 @@ def storage() -> Storage:
 def account_of(request: HttpRequest) -> AccountRef:
     """The logged-in account as mailcore knows it."""
     account = cast(Account, request.user)
-    return AccountRef(account.pk, account.address, account.store, account.quota_bytes)
+    return AccountRef(account.pk, account.address, account.store, account.quota_bytes, account.quota_messages)
 
 
 def mailboxes_of(request: HttpRequest) -> list[MailboxRecord]:

@@ -98,6 +98,6 @@ def entry_of(row: dict[str, Any]) -> Entry:
         alias = AliasRecord(row["alias_address"], tuple(row["targets"]), row["alias_enabled"])
     if row["id"] is None:
         return Entry(None, alias)
-    ref = AccountRef(row["id"], row["address"], row["store"], row["quota_bytes"])
+    ref = AccountRef(row["id"], row["address"], row["store"], row["quota_bytes"], row["quota_messages"])
     names = ("password", "display_name", "enabled", "allow_imap", "allow_pop3", "allow_smtp", "used_bytes")
     return Entry(AccountRecord(ref, **{name: row[name] for name in names}), alias)

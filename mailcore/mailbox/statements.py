@@ -60,7 +60,7 @@ FORGET_SEGMENTS = "DELETE FROM search_segment WHERE mailbox_id = %(mailbox_id)s"
 # Mailboxes with enough messages that no segment knows, to which nothing came in the last seconds: what is being filled
 # is better indexed when it is full. In any order, so that one that cannot be read does not hold up the others.
 BEHIND = """
-SELECT mailbox.id, account.id, account.address, account.store, account.quota_bytes
+SELECT mailbox.id, account.id, account.address, account.store, account.quota_bytes, account.quota_messages
 FROM mailbox JOIN account ON account.id = mailbox.account_id
 WHERE messages >= %(at_least)s
   AND uidnext > %(at_least)s

@@ -40,6 +40,10 @@ NEEDED += [("mail_smtpd", "INSERT_BATCH", queue_statements["INSERT_BATCH"])]
 FORBIDDEN = [
     ("mail_smtpd", "UPDATE account SET password = ''"),
     ("mail_smtpd", "UPDATE alias SET targets = '{}'"),
+    ("mail_smtpd", "UPDATE app_password SET allow_smtp = true"),
+    ("mail_accessd", "INSERT INTO app_password SELECT * FROM app_password"),
+    ("mail_accessd", "UPDATE account SET scram_stored_key = NULL"),
+    ("mail_queue", "SELECT * FROM app_password"),
     ("mail_smtpd", "DELETE FROM queue_message"),
     ("mail_smtpd", "SELECT * FROM api_token"),
     ("mail_smtpd", "SELECT * FROM django_session"),

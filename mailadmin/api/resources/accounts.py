@@ -50,6 +50,9 @@ class AccountSerializer(ResourceSerializer):
         write_only=True, default=False, help_text="Take a password that the rules would refuse; needs the scope admin."
     )
     quota_bytes = serializers.IntegerField(min_value=0, max_value=2**63 - 1, default=0, help_text="0 means unlimited.")
+    quota_messages = serializers.IntegerField(
+        min_value=0, max_value=2**63 - 1, default=0, help_text="0 means unlimited."
+    )
     domain = serializers.CharField(source="domain_id", read_only=True)
     used_bytes = serializers.SerializerMethodField(help_text="What the account's messages occupy.")
     message_count = serializers.SerializerMethodField()
@@ -62,6 +65,7 @@ class AccountSerializer(ResourceSerializer):
             "skip_password_validation",
             "display_name",
             "quota_bytes",
+            "quota_messages",
             "enabled",
             "store",
             "allow_imap",

@@ -71,7 +71,7 @@ def inline(request: HttpRequest, key: str) -> HttpResponse:
     row = Mailbox.objects.filter(pk=mailbox_id, account_id=account_id).values_list(*MailboxRecord._fields).first()
     if account is None or row is None:
         raise Http404("There is no such message.")
-    reference = AccountRef(account.pk, account.address, account.store, account.quota_bytes)
+    reference = AccountRef(account.pk, account.address, account.store, account.quota_bytes, account.quota_messages)
     conn, storage = raw_connection(), access.storage()
     with mailboxes.open_message(conn, storage, reference, MailboxRecord._make(row), uid) as message:
         found = extract(message.read(), number)

@@ -13,7 +13,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from mailadmin.directory.models import Account
+from mailadmin.directory.models import CREDENTIAL_FIELDS, Account
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             self.stderr.write(f"Weak password: {' '.join(error.messages)}")
         account.set_password(password)
-        account.save(update_fields=["password"])
+        account.save(update_fields=CREDENTIAL_FIELDS)
 
 
 def _read_password() -> str:

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if account is None:
             raise CommandError(f"There is no account {options['address']}.")
         storage = Storage(Path(settings.MAIL_HOME) / "mail")
-        ref = AccountRef(account.pk, account.address, account.store, account.quota_bytes)
+        ref = AccountRef(account.pk, account.address, account.store, account.quota_bytes, account.quota_messages)
         try:
             converted = self._convert(storage, ref, options["store"])
         except MailError as error:

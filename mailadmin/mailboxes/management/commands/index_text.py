@@ -42,7 +42,10 @@ class Command(BaseCommand):
             raise CommandError(f"Not indexed: {', '.join(failed)}")
 
     def _index(self, storage: Storage, account: Account, *, anew: bool) -> bool:
-        conn, ref = raw_connection(), AccountRef(account.pk, account.address, account.store, account.quota_bytes)
+        conn, ref = (
+            raw_connection(),
+            AccountRef(account.pk, account.address, account.store, account.quota_bytes, account.quota_messages),
+        )
         try:
             for mailbox in list_mailboxes(conn, ref):
                 if anew:

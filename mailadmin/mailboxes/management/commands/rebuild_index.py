@@ -35,7 +35,7 @@ class Command(BaseCommand):
         redis = publish.connect(settings.REDIS_URL)
         failed = []
         for account in self._accounts(options["address"], options["all"]):
-            ref = AccountRef(account.pk, account.address, account.store, account.quota_bytes)
+            ref = AccountRef(account.pk, account.address, account.store, account.quota_bytes, account.quota_messages)
             try:
                 done = rebuild_account(
                     raw_connection(), storage, ref, only=options["mailbox"], forget_cache=options["forget_cache"]
