@@ -67,6 +67,8 @@ class PanelAdmin(ModelAdmin):
     list_counted = COUNTED
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
+    nothing = "Nothing here yet."
+    """What an empty list says (unfold/helpers/empty_results.html)."""
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Whoever sorts by something gets that, and not also the order of everything else, which no index has."""

@@ -83,6 +83,7 @@ class AttemptsFilter(admin.SimpleListFilter):
 class QueueRecipientAdmin(ReadOnlyAdmin):
     """The queue, recipient by recipient, with the remote server's own words."""
 
+    nothing = "The queue is empty: no mail is waiting."
     list_display = ("queue_id", "state_label", "envelope", "waiting_for", "next_attempt", "last_words")
     list_display_links = None
     list_filter = ("state", DestinationFilter, AttemptsFilter)

@@ -105,6 +105,7 @@ class ServerSettingsAdmin(PanelAdmin):
 class MyNetworkAdmin(PanelAdmin):
     """Trusted networks, with what mynetworks_style would propose on top of the list."""
 
+    nothing = "No network is trusted: only those who log in may relay."
     form = MyNetworkForm
     list_display = ("cidr", "note", "enabled", "danger")
     list_filter = ("enabled",)
@@ -179,6 +180,7 @@ class MyNetworkAdmin(PanelAdmin):
 class RelayHostAdmin(PanelAdmin):
     """Relay hosts in Postfix notation; the password goes in and never comes out."""
 
+    nothing = "No relay host: mail goes directly to the servers of its recipients."
     form = RelayHostForm
     list_display = ("notation_shown", "tls_label", "username", "used_for", "note")
     ordering = ("host", "port")
@@ -236,6 +238,7 @@ class RelayHostAdmin(PanelAdmin):
 class TransportRuleAdmin(PanelAdmin):
     """Exceptions from the general way out."""
 
+    nothing = "No exceptions: all mail goes the general way out."
     form = TransportRuleForm
     list_display = ("match", "direction", "goes_to", "enabled", "note")
     list_filter = ("direction", "enabled", ("relayhost", AutocompleteSelectFilter))
@@ -254,6 +257,7 @@ class TransportRuleAdmin(PanelAdmin):
 class SenderRewriteAdmin(PanelAdmin):
     """Canonical rewriting of senders and recipients."""
 
+    nothing = "No address is rewritten."
     form = SenderRewriteForm
     list_display = ("pattern", "replacement", "applies_to", "enabled")
     list_filter = ("applies_to", "enabled")

@@ -59,6 +59,12 @@ def test_list_shows_the_remote_servers_own_words(panel):
     assert "451 4.7.1 <x@far.example>: Greylisted" in page
 
 
+def test_an_empty_queue_says_so(panel):
+    assert "The queue is empty: no mail is waiting." in panel.get(LIST).text
+    found = panel.get(LIST, {"q": "nobody@far.example"}).text
+    assert "Nothing matches “nobody@far.example”." in found and "Show all" in found
+
+
 def test_list_is_found_by_address_queue_id_and_words(panel):
     message = queued("x@far.example", last_reply="451 4.7.1 Greylisted")
     queued("y@near.example", last_reply="connection refused")
