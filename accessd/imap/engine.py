@@ -1,4 +1,4 @@
-"""Bytes from a client become commands (RFC 3501 section 2.2.1, LITERAL+ of RFC 7888). Sans-IO.
+"""Bytes from a client become commands (RFC 3501 section 2.2.1, LITERAL+ and LITERAL- of RFC 7888). Sans-IO.
 
 Feed what arrives to `receive_data`, then call `next_event` until it returns None. Promises:
 
@@ -26,6 +26,9 @@ _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ')
 _APPEND_MESSAGE = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]+ APPEND (?!\{\d+\+?\}\Z)', re.IGNORECASE)
 
 
+MOST_TO_READ_PAST_BYTES = 2**40
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one command may hold: its text, all its literals, and the message of an APPEND."""
@@ -33,10 +36,13 @@ class Limits:
     line_bytes: int
     literal_bytes: int
     message_bytes: int = 0
+    unasked_bytes: int = MOST_TO_READ_PAST_BYTES
+    """The largest literal a client may send without waiting for `+`: LITERAL_MINUS_BYTES with LITERAL-."""
 
 
 BEFORE_LOGIN = Limits(line_bytes=8192, literal_bytes=4096)
-MOST_TO_READ_PAST_BYTES = 2**40
+LITERAL_MINUS_BYTES = 4096
+"""RFC 7888 section 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,8 @@ class Engine:
         return doomed if doomed.text else None
 
     def _literal(self, end: int, size: int, *, synchronising: bool) -> Event | None:
+        if not synchronising and size > self.limits.unasked_bytes:
+            self._doom_with(bytes(self._buffer[:end]), "Literal too long to be sent without waiting")
         if self._doomed is None and _APPEND_MESSAGE.match(self._buffer, 0, end):
             return self._append(end, size, synchronising=synchronising)
         if self._doomed is None and self._literals + size > self.limits.literal_bytes:

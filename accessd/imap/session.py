@@ -21,6 +21,8 @@ from accessd.imap.capabilities import capabilities
 from accessd.imap.commands import APPEND, COMMANDS, PARSERS, Row
 from accessd.imap.enabled import CONDSTORE, QRESYNC, REV2, UTF8
 from accessd.imap.engine import (
+    LITERAL_MINUS_BYTES,
+    MOST_TO_READ_PAST_BYTES,
     AppendStarted,
     CommandReceived,
     ContinuationNeeded,
@@ -153,8 +155,15 @@ class ImapSession:
             logged_in=self.account is not None,
             starttls=self.connection.may_start_tls,
             mechanisms=["PLAIN"] if self.plaintext_allowed else [],
-            literal_minus=self.context.config.current().literal_minus,
+            literal_minus=self._literal_minus,
         )
+
+    @property
+    def _literal_minus(self) -> bool:
+        """The setting; what a client has logged in under stays."""
+        if self.account is not None:
+            return self.engine.limits.unasked_bytes == LITERAL_MINUS_BYTES
+        return self.context.config.current().literal_minus
 
     def enter(self, state: State) -> None:
         """Change the state."""
@@ -166,8 +175,9 @@ class ImapSession:
         self.enter(State.AUTHENTICATED)
         self.account = account
         self.connection.idle_limit_s = AUTHENTICATED_IDLE_LIMIT_S
-        largest = self.context.config.current().message_size_limit
-        self.engine.limits = Limits(LINE_BYTES, LITERAL_BYTES, message_bytes=largest)
+        config = self.context.config.current()
+        unasked = LITERAL_MINUS_BYTES if config.literal_minus else MOST_TO_READ_PAST_BYTES
+        self.engine.limits = Limits(LINE_BYTES, LITERAL_BYTES, config.message_size_limit, unasked)
 
     def select(self, view: View) -> None:
         """A mailbox is selected."""
@@ -187,6 +197,10 @@ class ImapSession:
     def announce(self, mailbox_ids: Iterable[int]) -> None:
         """This session has changed these mailboxes; others want to know."""
         self.context.hub.announce(mailbox_ids, origin=self)
+
+    def announce_accounts(self, *owners: AccountRef) -> None:
+        """This session has changed the mailboxes of these accounts: names, subscriptions, rights or annotations."""
+        self.context.hub.announce_accounts(owner.id for owner in owners)
 
     def notify(self) -> None:
         """The selected mailbox may have changed (called by the hub)."""

@@ -283,3 +283,29 @@ def test_the_network_may_cut_anywhere(cuts: list[int]) -> None:
 def test_no_input_stops_the_engine(noise: bytes) -> None:
     made = engine(noise + b"\r\n")
     events(made)
+
+
+# LITERAL- (RFC 7888 section 5).
+
+STRICT = Limits(line_bytes=200, literal_bytes=50, message_bytes=1000, unasked_bytes=5)
+
+
+@pytest.mark.parametrize("before", [b"a2 LOGIN ", b"a2 APPEND INBOX ", b"a2 LOGIN {3+}\r\nabc "])
+def test_a_larger_literal_may_not_come_unasked(before: bytes) -> None:
+    made = Engine(PARSERS, STRICT)
+    made.receive_data(before + b"{6+}\r\nabcdef\r\na1 NOOP\r\n")
+
+    refused, following = events(made)
+
+    assert isinstance(refused, Rejected)
+    assert (refused.tag, refused.status) == (b"a2", "BAD")
+    assert following == NOOP
+
+
+def test_a_small_literal_may_come_unasked_and_a_large_one_when_asked_for() -> None:
+    made = Engine(PARSERS, STRICT)
+    made.receive_data(b"a2 LOGIN {4+}\r\nfred {7}\r\n")
+    assert events(made) == [ContinuationNeeded()]
+
+    made.receive_data(b"foo bar\r\n")
+    assert events(made) == [LOGIN]
