@@ -36,8 +36,8 @@ from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events.publish import connect, connect_async
-from mailcore.events.subscribe import mailbox_changes
-from mailcore.index.index import modseqs_of
+from mailcore.events.subscribe import store_changes
+from mailcore.index.index import account_states, modseqs_of
 from mailcore.maillog.record import Recorder
 from mailcore.memory import give_back_large_blocks
 from mailcore.offload import Offload
@@ -81,7 +81,12 @@ async def run(settings: Settings, number: int) -> None:
     await config.start()
     recorder = Recorder(settings.database_url, settings.maillog, hostname=config.current().myhostname)
     publisher = connect_async(settings.redis_url)
-    hub = Hub(publisher, lambda: mailbox_changes(settings.redis_url), lambda ids: offload(modseqs_of, ids))
+    hub = Hub(
+        publisher,
+        lambda: store_changes(settings.redis_url),
+        lambda ids: offload(modseqs_of, ids),
+        lambda ids: offload(account_states, ids),
+    )
     storage = Storage(settings.mail_root)
     await offload(recover, settings.mail_home)
     journal = await offload.plain(Journal, journals(settings.mail_home), settings.mail_home)

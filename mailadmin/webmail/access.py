@@ -53,6 +53,11 @@ def announce(*mailbox_ids: int) -> None:
     publish.mailbox_changed(_redis(settings.REDIS_URL), mailbox_ids)
 
 
+def announce_account(account: AccountRef) -> None:
+    """Tell them that the list of this account's mailboxes, or its subscriptions, changed."""
+    publish.account_changed(_redis(settings.REDIS_URL), [account.id])
+
+
 @lru_cache(maxsize=1)
 def _storage(root: Path) -> Storage:
     return Storage(root)

@@ -9,6 +9,7 @@ import redis
 import redis.asyncio
 
 MAILBOX_CHANNEL = "mailbox"
+ACCOUNT_CHANNEL = "account"
 QUEUE_CHANNEL = "queue"
 TIMEOUT_S = 0.5
 
@@ -28,6 +29,11 @@ def mailbox_changed(client: redis.Redis, mailbox_ids: Iterable[int]) -> None:
     _publish(client, MAILBOX_CHANNEL, ",".join(map(str, mailbox_ids)))
 
 
+def account_changed(client: redis.Redis, account_ids: Iterable[int]) -> None:
+    """These accounts have other mailboxes, names, subscriptions, rights or annotations than before."""
+    _publish(client, ACCOUNT_CHANNEL, ",".join(map(str, account_ids)))
+
+
 def queue_wakeup(client: redis.Redis) -> None:
     """There is something due in the queue."""
     _publish(client, QUEUE_CHANNEL, "")
@@ -36,6 +42,11 @@ def queue_wakeup(client: redis.Redis) -> None:
 async def mailbox_changed_async(client: redis.asyncio.Redis, mailbox_ids: Iterable[int]) -> None:
     """As mailbox_changed, from an event loop."""
     await _publish_async(client, MAILBOX_CHANNEL, ",".join(map(str, mailbox_ids)))
+
+
+async def account_changed_async(client: redis.asyncio.Redis, account_ids: Iterable[int]) -> None:
+    """As account_changed, from an event loop."""
+    await _publish_async(client, ACCOUNT_CHANNEL, ",".join(map(str, account_ids)))
 
 
 async def queue_wakeup_async(client: redis.asyncio.Redis) -> None:

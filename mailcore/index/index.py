@@ -277,6 +277,11 @@ def modseqs_of(conn: Connection, mailbox_ids: Sequence[int]) -> dict[int, int]:
     return dict(conn.execute(statements.MODSEQS, {"mailbox_ids": list(mailbox_ids)}).fetchall())
 
 
+def account_states(conn: Connection, account_ids: Sequence[int]) -> dict[int, str]:
+    """A digest for each account of what a list of its mailboxes shows: whether anything of that has changed."""
+    return dict(conn.execute(statements.ACCOUNT_STATES, {"account_ids": list(account_ids)}).fetchall())
+
+
 def uids_below(conn: Connection, mailbox_id: int, uidnext: int) -> list[int]:
     """The UIDs below `uidnext`, in order."""
     below = {"mailbox_id": mailbox_id, "uidnext": uidnext}

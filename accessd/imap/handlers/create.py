@@ -25,10 +25,12 @@ async def create(session: ImapSession, command: Create) -> AsyncGenerator[Respon
         yield Completion("NO", b"USEATTR", "One special use at most")
         return
     use = command.special_use[0] if command.special_use else ""
-    await session.context.offload(_create, session.storage, session.reader, command.mailbox, use)
+    owner = await session.context.offload(_create, session.storage, session.reader, command.mailbox, use)
+    session.announce_accounts(owner)
     yield Completion()
 
 
-def _create(conn: Connection, storage: Storage, reader: AccountRef, name: str, use: str) -> None:
+def _create(conn: Connection, storage: Storage, reader: AccountRef, name: str, use: str) -> AccountRef:
     place = places.resolve(conn, reader, name).require(CREATE)
     create_mailbox(conn, storage, place.owner, place.name, use)
+    return place.owner

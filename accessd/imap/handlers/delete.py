@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 async def delete(session: ImapSession, command: Delete) -> AsyncGenerator[Response, None]:
     """A client that deletes the mailbox it has selected is left without one."""
-    deleted = await session.context.offload(_delete, session.storage, session.reader, command.mailbox)
+    owner, deleted = await session.context.offload(_delete, session.storage, session.reader, command.mailbox)
     if session.view is not None and session.view.record.id == deleted:
         session.deselect()
     session.announce([deleted])
+    session.announce_accounts(owner)
     yield Completion()
 
 
-def _delete(conn: Connection, storage: Storage, reader: AccountRef, name: str) -> int:
+def _delete(conn: Connection, storage: Storage, reader: AccountRef, name: str) -> tuple[AccountRef, int]:
     place = places.resolve(conn, reader, name).require(DELETE_MAILBOX)
     mailbox_id = get_mailbox(conn, place.owner, place.name).id
     delete_mailbox(conn, storage, place.owner, place.name)
-    return mailbox_id
+    return place.owner, mailbox_id

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 async def rename(session: ImapSession, command: Rename) -> AsyncGenerator[Response, None]:
     """INBOX stays and loses its messages to the new name; sessions that have it selected see them go."""
-    renamed = await session.context.offload(_rename, session.storage, session.reader, command.old, command.new)
+    owner, renamed = await session.context.offload(_rename, session.storage, session.reader, command.old, command.new)
     session.announce([renamed])
+    session.announce_accounts(owner)
     if command.old == INBOX and session.view is not None and session.view.record.id == renamed:
         session.look_now()
     yield Completion()
 
 
-def _rename(conn: Connection, storage: Storage, reader: AccountRef, old: str, new: str) -> int:
+def _rename(conn: Connection, storage: Storage, reader: AccountRef, old: str, new: str) -> tuple[AccountRef, int]:
     place = places.resolve(conn, reader, old).require(DELETE_MAILBOX)
     target = places.resolve(conn, reader, new).require(CREATE)
     mailbox_id = get_mailbox(conn, place.owner, place.name).id
     rename_mailbox(conn, storage, place.owner, place.name, target.name)
-    return mailbox_id
+    return place.owner, mailbox_id

@@ -17,4 +17,5 @@ async def subscribe(session: ImapSession, command: Subscribe) -> AsyncGenerator[
     """The mailbox need not exist."""
     name = command.mailbox.rstrip("/") or command.mailbox
     await session.context.offload(set_subscribed, session.reader, name, command.subscribed)
+    session.announce_accounts(session.reader)
     yield Completion()

@@ -98,6 +98,7 @@ def create_folder(request: HttpRequest) -> HttpResponse:
         return redirect("webmail:home")
     account_mailboxes.set_subscribed(raw_connection(), account, made.name, True)
     access.announce(made.id)
+    access.announce_account(account)
     messages.success(request, f"The folder {made.name} is there.")
     return redirect("webmail:list", made.id)
 
@@ -118,5 +119,6 @@ def delete_folder(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         return redirect("webmail:list", mailbox.id)
     account_mailboxes.set_subscribed(raw_connection(), account, mailbox.name, False)
     access.announce(mailbox.id)
+    access.announce_account(account)
     messages.success(request, f"The folder {mailbox.name} is deleted.")
     return redirect("webmail:home")
