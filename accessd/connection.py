@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         "idle_limit_s",
         "last_active",
         "on_closed",
+        "on_silent",
         "peer",
         "task",
         "tls",
@@ -66,6 +67,8 @@ class Connection(asyncio.Protocol):
         self.idle_limit_s = idle_limit_s
         self.last_active = self._loop.time()
         self.on_closed: Callable[[Connection], None] | None = None
+        # Called every few seconds while the client has said nothing for SILENT_S (accessd.listener).
+        self.on_silent: Callable[[], None] | None = None
         self.task: asyncio.Task[None] | None = None
         self.peer = origin.host if origin is not None else ""
         # TLS that ends at the balancer protects the client's password, too.
@@ -89,6 +92,7 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("session_crashed", client=self.peer)
         finally:
+            self.on_silent = None
             self.close()
 
     def data_received(self, data: bytes) -> None:

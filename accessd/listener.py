@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -14,8 +15,22 @@ from mailcore.sockets import listen, name_of, open_socket
 from mailcore.tls import Certificate
 
 SWEEP_S = 5.0
+SILENT_S = 120.0
+"""How long a client may say nothing before others may have what its session holds (a POP3 maildrop)."""
 IDLE_LIMIT_S: Mapping[Protocol, float] = {"imap": 60.0, "pop3": 600.0}
 """How long a new connection may be silent: RFC 1939 wants ten minutes; IMAP asks for more after login."""
+
+KEEPALIVE: Mapping[Protocol, tuple[tuple[int, int], ...]] = {
+    "imap": (),
+    "pop3": (
+        (socket.TCP_KEEPIDLE, 60),
+        (socket.TCP_KEEPINTVL, 15),
+        (socket.TCP_KEEPCNT, 4),
+        (socket.TCP_USER_TIMEOUT, 120_000),
+    ),
+}
+"""A POP3 client that is gone without a word is noticed within two minutes: it holds a lock. IMAP clients are often
+telephones, which probes would wake."""
 
 log = get_logger(__name__)
 
@@ -56,6 +71,7 @@ class Listener:
 
     async def _listen(self, endpoint: Endpoint, address: str) -> None:
         sock = open_socket(address, endpoint.port)
+        _keep_alive(sock, endpoint.protocol)
         self.listening.append(f"{endpoint.name} {name_of(sock)}")
         context = self._certificate.context() if endpoint.implicit_tls else None
         factory = partial(self._accept, endpoint)
@@ -80,10 +96,16 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_S)
-            now = loop.time()
-            for connection in tuple(self.connections):
-                if now - connection.last_active > connection.idle_limit_s:
-                    connection.expire("Idle for too long")
+            self.sweep(loop.time())
+
+    def sweep(self, now: float) -> None:
+        """End what has been silent too long; tell sessions that hold something how silent their clients are."""
+        for connection in tuple(self.connections):
+            silent_s = now - connection.last_active
+            if silent_s > connection.idle_limit_s:
+                connection.expire("Idle for too long")
+            elif connection.on_silent is not None and silent_s > SILENT_S:
+                connection.on_silent()
 
     async def stop_accepting(self) -> None:
         """Close the ports; connections go on."""
@@ -92,6 +114,13 @@ class Listener:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
+
+
+def _keep_alive(listening: socket.socket, protocol: Protocol) -> None:
+    """Accepted connections have what the listening socket has: no system call for each."""
+    for option, value in KEEPALIVE[protocol]:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def _turn_away(connection: Connection) -> None:

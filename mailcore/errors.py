@@ -10,7 +10,8 @@
     ├── QueueUnavailable*
     ├── ExpansionError
     ├── AuthenticationFailed
-    └── AuthenticationThrottled*
+    ├── AuthenticationThrottled*
+    └── LoginTooSoon*, TooManyConnections*
 
 A star marks temporary ones: trying again later may help. The text is for the log; what a client may read is chosen by
 one table per program (smtpd.replies, accessd.imap.errors, accessd.pop3.errors).
@@ -108,10 +109,26 @@ class ExpansionError(MailError):
 
 
 class AuthenticationFailed(MailError):
-    """Unknown name, wrong password, or not allowed here: the client is not told which."""
+    """Unknown name, wrong password, or not allowed here. `reason` is for the trace; the client is not told it."""
+
+    def __init__(self, text: str = "", reason: str = "wrong name or password") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class AuthenticationThrottled(MailError):
     """Too many failures; wait."""
+
+    temporary = True
+
+
+class LoginTooSoon(MailError):
+    """The account's last POP3 session began less than LOGIN-DELAY ago (RFC 2449 section 6.5)."""
+
+    temporary = True
+
+
+class TooManyConnections(MailError):
+    """The account has as many connections as it may have."""
 
     temporary = True

@@ -1,7 +1,7 @@
-"""POP3 command lines -> values (RFC 1939 section 3, RFC 2449 section 4). Sans-IO.
+"""POP3 command lines -> values (RFC 1939 section 3, RFC 2449 section 4, RFC 6856 section 2.1). Sans-IO.
 
-A command is a keyword in any case and arguments separated by single spaces. Passwords may hold spaces, so the
-text behind the keyword is kept as it was sent beside the arguments.
+A command is a keyword in any case and arguments separated by single spaces. Passwords may hold spaces, so the text
+behind the keyword is kept as it was sent beside the arguments.
 """
 
 from __future__ import annotations
@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_NUMBER_DIGITS = 10
+
+
+class NotUtf8(Exception):
+    """After UTF8 a line was no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,16 @@ class Command:
         return tuple(self.text.split())
 
 
-def parse_command(line: bytes) -> Command:
-    """The command of one line without its line end. Never raises: nonsense becomes an unknown verb."""
+def parse_command(line: bytes, *, utf8: bool = False) -> Command:
+    """The command of one line without its line end; nonsense becomes an unknown verb.
+
+    Old clients send passwords in ISO 8859-1; with `utf8` (RFC 6856) that raises NotUtf8.
+    """
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
+        if utf8:
+            raise NotUtf8 from None
         text = line.decode("latin-1")
     verb, _, rest = text.partition(" ")
     return Command(verb.strip().upper(), rest)

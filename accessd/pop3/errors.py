@@ -1,7 +1,7 @@
 """What a POP3 client is told when something goes wrong: one table from error to text and response code.
 
-Codes are those of RFC 2449 section 8.1 and RFC 3206: programs decide by them whether to ask the user for
-another password or to try again later. Nothing here says more than the RFCs ask for.
+Codes are those of RFC 2449 section 8.1 and RFC 3206, on every answer they fit: programs decide by them whether to ask
+the user for another password or to try again later. Nothing here says more than the RFCs ask for.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from mailcore.errors import (
     AuthenticationFailed,
     AuthenticationThrottled,
     DirectoryUnavailable,
+    LoginTooSoon,
     MailboxInUse,
     MailboxNotFound,
     MailError,
     MessageGone,
     StoreUnavailable,
+    TooManyConnections,
 )
 
 TRY_LATER = negative("Temporary problem, please try again later", "SYS/TEMP")
@@ -27,6 +29,8 @@ TRY_LATER = negative("Temporary problem, please try again later", "SYS/TEMP")
 ERRORS: tuple[tuple[type[Exception], bytes], ...] = (
     (AuthenticationThrottled, negative("Too many failed logins, please wait", "SYS/TEMP")),
     (AuthenticationFailed, negative("Authentication failed", "AUTH")),
+    (LoginTooSoon, negative("Minimum time between mail checks violated", "LOGIN-DELAY")),
+    (TooManyConnections, negative("Too many connections of this account", "SYS/TEMP")),
     (MailboxInUse, negative("Another session has this maildrop open", "IN-USE")),
     (MessageGone, negative("This message is no longer there")),
     (MailboxNotFound, negative("There is no maildrop", "SYS/PERM")),

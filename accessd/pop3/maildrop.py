@@ -58,10 +58,10 @@ class Maildrop:
         return f"{self.mailbox.uidvalidity}-{row.uid}"
 
 
-def open_maildrop(conn: Connection, storage: Storage, account: AccountRef) -> Maildrop:
-    """Lock and list. Raises MailboxInUse, StoreUnavailable. \\Recent stays for IMAP."""
+def open_maildrop(conn: Connection, storage: Storage, account: AccountRef, *, login_delay_s: float = 0) -> Maildrop:
+    """Lock and list. Raises MailboxInUse, LoginTooSoon, StoreUnavailable. \\Recent stays for IMAP."""
     accounts.ensure_account(conn, storage, account)
-    lock = MaildropLock.acquire(account_folder(storage.root, account.address))
+    lock = MaildropLock.acquire(account_folder(storage.root, account.address), login_delay_s=login_delay_s)
     try:
         opened = mailboxes.open_mailbox(conn, storage, account, INBOX, read_only=True)
         return Maildrop(account, opened.record, mailboxes.rows(conn, opened.record.id), lock)

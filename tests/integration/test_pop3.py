@@ -38,6 +38,33 @@ class Pop3Server:
     database_url: str
     home: Path
     ca_file: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log" / "accessd"
+
+    def start(self) -> None:
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "accessd.service"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        wait_until(lambda: listens(self.tls_port), seconds=30, what=self.log.read_text())
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=15) == 0, self.log.read_text()
+
+    def configure(self, **settings: int) -> None:
+        """Change the settings and wait until they hold."""
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            for name, value in settings.items():
+                conn.execute(f"UPDATE server_settings SET {name} = %s", (value,))
+            (generation,) = conn.execute("SELECT generation FROM config_generation").fetchone() or (0,)
+            reported = "SELECT min(generation) FROM process_status"
+            wait_until(lambda: (conn.execute(reported).fetchone() or (0,))[0] >= generation, what="the settings hold")
 
     def account(self, name: str, store: str = "maildir") -> AccountRef:
         address = f"{name}@{DOMAIN}"
@@ -101,15 +128,11 @@ def pop3_server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> I
         "POP3_PORT": str(port),
         "POP3S_PORT": str(tls_port),
     }
-    with open(home / "log" / "accessd", "ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "accessd.service"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    wait_until(lambda: listens(tls_port), seconds=30, what=(home / "log" / "accessd").read_text())
-    yield Pop3Server(port, tls_port, url, home, authority.ca_file)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 0, (home / "log" / "accessd").read_text()
-    assert "Traceback" not in (home / "log" / "accessd").read_text()
+    server = Pop3Server(port, tls_port, url, home, authority.ca_file, environment)
+    server.start()
+    yield server
+    server.stop()
+    assert "Traceback" not in server.log.read_text()
     servers.drop_database(url)
 
 
@@ -155,6 +178,51 @@ def test_unique_ids_stay_from_session_to_session(pop3, store):
     assert len(set(before)) == 3
     assert after[:2] == before[1:]
     assert after[2] not in before
+
+
+def test_unique_ids_stay_over_a_restart_and_a_session_that_is_open_then_is_told_and_deletes_nothing(pop3):
+    account = pop3.account("restarted")
+    pop3.append(account, SMALL, SMALL)
+    client = pop3.login(account)
+    before = client.uidl()[1]
+    client.dele(1)
+
+    pop3.stop()
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\] Server shutting down"):
+        client.quit()
+    pop3.start()
+
+    client = pop3.login(account)
+    assert client.uidl()[1] == before
+    client.quit()
+
+
+def test_two_logins_within_the_login_delay(pop3):
+    account = pop3.account("impatient")
+    pop3.configure(login_delay=600)
+    try:
+        client = pop3.login(account)
+        assert client.capa()["LOGIN-DELAY"] == ["600"]
+        client.quit()
+
+        with pytest.raises(poplib.error_proto, match=r"-ERR \[LOGIN-DELAY\]"):
+            pop3.login(account)
+    finally:
+        pop3.configure(login_delay=0)
+    pop3.login(account).quit()
+
+
+def test_poplib_asks_for_utf8(pop3):
+    account = pop3.account("utf8")
+    pop3.append(account, "Subject: Grüße\n\nbody\n".encode())
+    client = pop3.connect()
+
+    assert client.utf8().startswith(b"+OK")
+    client.user(account.address)
+    client.pass_(PASSWORD)
+
+    assert "Subject: Grüße".encode() in client.retr(1)[1]
+    client.quit()
 
 
 def test_a_broken_connection_deletes_nothing(pop3):

@@ -1,10 +1,12 @@
 """What a POP3 session stands on, in memory: connection, pool, mailboxes, authenticator."""
 
+import asyncio
 import io
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+from accessd.pop3.session import Pop3Session
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import AuthenticationFailed, MessageGone
 from mailcore.identity import AccountRef
@@ -13,7 +15,7 @@ from mailcore.message.wire import to_wire
 from mailcore.store.base import StoredMessage
 
 ALICE = AccountRecord(AccountRef(7, "alice@example.org"))
-SETTINGS = SimpleNamespace(plaintext_auth="never", mynetworks={"10.0.0.1"})
+SETTINGS = SimpleNamespace(plaintext_auth="never", mynetworks={"10.0.0.1"}, login_delay=0)
 
 
 class FakeConnection:
@@ -27,6 +29,8 @@ class FakeConnection:
         self.said = []
         self.closed = False
         self.handshakes = 0
+        self.farewell = ""
+        self.on_silent = None
 
     @property
     def may_start_tls(self):
@@ -168,3 +172,42 @@ class FakeContext:
     @property
     def hub(self):
         return SimpleNamespace(announce=self.announced.extend)
+
+
+class WaitingConnection(FakeConnection):
+    """A client that is silent until `go_on`, and then gone."""
+
+    def __init__(self, chunks):
+        super().__init__(chunks)
+        self.idle = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    def wake_with(self, data):
+        """The client speaks again, and then is gone."""
+        self._chunks.append(data)
+        self.go_on.set()
+
+    async def read_some(self):
+        if not self._chunks:
+            self.idle.set()
+            await self.go_on.wait()
+        return await super().read_some()
+
+
+def talk(context, chunks, **how):
+    connection = FakeConnection(chunks, **how)
+    asyncio.run(Pop3Session(context).run(connection))
+    return connection
+
+
+def expect(context, transcript, **how):
+    """Run the client's lines against a session; the whole conversation must be the transcript."""
+    lines = transcript.strip().splitlines()
+    connection = talk(context, [line[3:].encode() + b"\r\n" for line in lines if line.startswith("C:")], **how)
+    said = [
+        f"{who}: {line}".rstrip()
+        for who, data in connection.said
+        for line in data.decode().removesuffix("\r\n").split("\r\n")
+    ]
+    assert said == [line.rstrip() for line in lines]
+    return connection

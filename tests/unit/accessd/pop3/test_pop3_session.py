@@ -3,19 +3,15 @@ answered."""
 
 import asyncio
 import base64
-from types import SimpleNamespace
 
 import psycopg
 import pytest
 
-from accessd.pop3 import maildrop
 from accessd.pop3.session import MAX_BAD_COMMANDS, Pop3Session
 from mailcore.errors import AuthenticationThrottled, DirectoryUnavailable, StoreUnavailable
 from mailcore.maillog.event import AuthFailed, AuthOk
-from tests.unit.accessd.pop3.fakes import FakeConnection, FakeContext, FakeMailboxes
+from tests.unit.accessd.pop3.fakes import FakeConnection, FakeMailboxes, WaitingConnection, expect, talk
 
-FIRST = b"From: a@example.net\nSubject: one\n\n.a line with a dot\n..\nlast line\n"
-SECOND = b"Subject: two\n\nno end of line"
 LOGIN = """
 S: +OK Mailkeep POP3 ready
 C: USER alice@example.org
@@ -23,49 +19,6 @@ S: +OK Now the password
 C: PASS a secret
 """
 PLAIN = base64.b64encode(b"\0alice@example.org\0a secret").decode()
-
-
-@pytest.fixture
-def stand_on(monkeypatch, context):
-    """Call it to give the session other messages."""
-
-    def install(fake):
-        monkeypatch.setattr(maildrop, "mailboxes", fake)
-        monkeypatch.setattr(maildrop, "accounts", fake)
-        monkeypatch.setattr(maildrop, "message_rows", fake.message_rows)
-        context.storage.store = lambda account: fake
-        return fake
-
-    return install
-
-
-@pytest.fixture(autouse=True)
-def mailboxes(stand_on):
-    return stand_on(FakeMailboxes([FIRST, SECOND]))
-
-
-@pytest.fixture
-def context(tmp_path):
-    return FakeContext(SimpleNamespace(root=tmp_path))
-
-
-def talk(context, chunks, **how):
-    connection = FakeConnection(chunks, **how)
-    asyncio.run(Pop3Session(context).run(connection))
-    return connection
-
-
-def expect(context, transcript, **how):
-    """Run the client's lines against a session; the whole conversation must be the transcript."""
-    lines = transcript.strip().splitlines()
-    connection = talk(context, [line[3:].encode() + b"\r\n" for line in lines if line.startswith("C:")], **how)
-    said = [
-        f"{who}: {line}".rstrip()
-        for who, data in connection.said
-        for line in data.decode().removesuffix("\r\n").split("\r\n")
-    ]
-    assert said == [line.rstrip() for line in lines]
-    return connection
 
 
 def test_a_session_from_login_to_quit(context, mailboxes):
@@ -232,6 +185,8 @@ S: RESP-CODES
 S: AUTH-RESP-CODE
 S: PIPELINING
 S: EXPIRE NEVER
+S: UTF8 USER
+S: LANG
 S: STLS
 S: IMPLEMENTATION Mailkeep
 S: .
@@ -245,6 +200,8 @@ S: RESP-CODES
 S: AUTH-RESP-CODE
 S: PIPELINING
 S: EXPIRE NEVER
+S: UTF8 USER
+S: LANG
 S: USER
 S: SASL PLAIN
 S: IMPLEMENTATION Mailkeep
@@ -370,21 +327,6 @@ def test_only_one_session_has_the_maildrop(context):
 
     assert b"-ERR [IN-USE] Another session has this maildrop open\r\n-ERR Not in this state" in second.answers
     assert b"+OK 2 102" in third.answers
-
-
-class WaitingConnection(FakeConnection):
-    """A client that is silent until `go_on`, and then gone."""
-
-    def __init__(self, chunks):
-        super().__init__(chunks)
-        self.idle = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    async def read_some(self):
-        if not self._chunks:
-            self.idle.set()
-            await self.go_on.wait()
-        return await super().read_some()
 
 
 def test_pipelined_commands_are_answered_in_order_with_few_reads(context, stand_on):
