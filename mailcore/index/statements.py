@@ -153,11 +153,12 @@ WITH free AS (
 UPDATE message
 SET envelope = new.envelope, body_structure = new.body_structure, subject = new.subject, sender = new.sender,
     recipients = new.recipients, sent_at = new.sent_at, message_id = new.message_id,
-    has_attachments = new.has_attachments
+    has_attachments = new.has_attachments, thread_refs = new.thread_refs
 FROM free JOIN unnest(%(uids)s::bigint[], %(envelope)s::bytea[], %(body_structure)s::bytea[], %(subject)s::text[],
                       %(sender)s::text[], %(recipients)s::text[], %(sent_at)s::timestamptz[], %(message_id)s::text[],
-                      %(has_attachments)s::bool[])
-    AS new (uid, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments)
+                      %(has_attachments)s::bool[], %(thread_refs)s::bytea[])
+    AS new (uid, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments,
+            thread_refs)
     USING (uid)
 WHERE message.mailbox_id = %(mailbox_id)s AND message.uid = free.uid
 """
@@ -251,9 +252,10 @@ FROM unnest(%(mailbox_ids)s::bigint[], %(uids)s::bigint[], %(modseqs)s::bigint[]
 """
 INSERT_COPIES = """
 INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, envelope,
-                     body_structure, subject, sender, recipients, sent_at, message_id, has_attachments)
+                     body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs)
 SELECT %(target_id)s::bigint, new.uid, %(modseq)s::bigint, new.store_key, new.size, internal_date, flags,
-       keywords, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments
+       keywords, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments,
+       thread_refs
 FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[])
     AS new (source, uid, store_key, size) ON message.uid = new.source
 WHERE message.mailbox_id = %(source_id)s
@@ -339,6 +341,6 @@ WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
 """
 FORGET_CACHE = """
 UPDATE message SET envelope = NULL, body_structure = NULL, subject = NULL, sender = NULL, recipients = NULL,
-                   sent_at = NULL, message_id = NULL, has_attachments = NULL
+                   sent_at = NULL, message_id = NULL, has_attachments = NULL, thread_refs = NULL
 WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
 """

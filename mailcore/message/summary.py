@@ -14,6 +14,7 @@ from mailcore.message.date import parse_date
 from mailcore.message.encoded_word import decode_header
 from mailcore.message.headers import Headers
 from mailcore.message.imap_envelope import address_fields, envelope_with
+from mailcore.message.message_id import thread_refs
 from mailcore.message.parameters import parameter_text, parse_disposition
 from mailcore.message.structure import Part, parse_structure
 from mailcore.message.wire import to_wire
@@ -29,7 +30,8 @@ class Summary:
     """envelope and body_structure are IMAP response text; the rest is decoded for people.
 
     sender is the first From address ("Ann <ann@example.org>"), recipients all of To and Cc with ", " between
-    them; message_id keeps its angle brackets; sent_at is in UTC, None when the message does not say.
+    them; message_id keeps its angle brackets; sent_at is in UTC, None when the message does not say. thread_refs are
+    hashes: see mailcore.message.message_id.
     """
 
     envelope: bytes
@@ -40,6 +42,7 @@ class Summary:
     sent_at: datetime | None
     message_id: str
     has_attachments: bool
+    thread_refs: bytes
 
 
 def summarise(data: bytes) -> Summary:
@@ -61,6 +64,7 @@ def summarise_structure(root: Part) -> Summary:
         sent_at=_sent_at(headers),
         message_id=decode_header(headers.first(b"message-id") or b"")[:MAX_MESSAGE_ID],
         has_attachments=has_attachments(root),
+        thread_refs=thread_refs(headers),
     )
 
 
