@@ -2,6 +2,7 @@
 # make test    what CI runs: lint, types, import contracts, all tests
 # make setup   only the virtual environment
 # make soak    every fault run at full length, one after the other (about half an hour); docs/reliability.md
+# make side-by-side   the same dialogues with Dovecot and with this, differences by RFC (ONLY=names, MAIL_CORPUS=folder)
 # make bench   as root: this and Postfix + Dovecot side by side, docs/benchmarks.md (RUNS=3 ONLY=rows AGAIN=1)
 # make bench-growth   cost against size, with plots (SIZES=small ONLY=curves AGAIN=1)
 
@@ -36,6 +37,10 @@ soak: packages $(VENV)/.installed-dev
 	rm -rf tests/artifacts/reliability/soak
 	$(BIN)/python -m pytest --soak tests/reliability; code=$$?; \
 	$(BIN)/python -m tests.reliability.summary && exit $$code
+
+.PHONY: side-by-side
+side-by-side: packages $(VENV)/.installed-dev
+	$(BIN)/python -m tests.side_by_side $(ONLY)
 
 unit: $(VENV)/.installed-dev
 	$(PYTEST) tests/unit tests/contract
