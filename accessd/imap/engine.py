@@ -123,13 +123,13 @@ class Engine:
         "_parsers",
         "_skip",
         "limits",
-        "utf8",
+        "modes",
     )
 
     def __init__(self, parsers: Mapping[str, ArgumentsParser], limits: Limits = BEFORE_LOGIN) -> None:
         self.limits = limits
-        self.utf8 = False
-        """Has the client enabled UTF-8?"""
+        self.modes = 0
+        """What the client has enabled: bits of accessd.imap.enabled."""
         self._parsers = parsers
         self._buffer = bytearray()
         self._mode = _Mode.COMMAND
@@ -321,7 +321,7 @@ class Engine:
         if found is None:
             return Rejected(None, "Invalid tag")
         tag = found.group(1)
-        scanner = Scanner(text, found.end(), utf8=self.utf8)
+        scanner = Scanner(text, found.end(), modes=self.modes)
         try:
             name = _read_name(scanner)
             parser = self._parsers.get(name)

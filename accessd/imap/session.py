@@ -131,7 +131,7 @@ class ImapSession:
     def enable(self, modes: int) -> None:
         """From now on these too; nothing takes them back but UNAUTHENTICATE."""
         self.enabled |= modes | (CONDSTORE if modes & QRESYNC else 0)
-        self.engine.utf8 = self.utf8
+        self.engine.modes = self.enabled
 
     def extra(self) -> Extras:
         """What only some sessions need, made when the first of it is."""

@@ -23,7 +23,7 @@ from tests.integration.imap_server import (  # noqa: F401
     imap_server,
 )
 
-TRANSCRIPTS = sorted((Path(__file__).parent.parent / "transcripts").glob("imap_*.txt"))
+TRANSCRIPTS = sorted((Path(__file__).parent.parent / "transcripts").glob("*.txt"))
 LINE = re.compile(r"([A-Z])([<>~.|]) ?(.*)")
 
 

@@ -1,8 +1,9 @@
-"""Mailbox names on the wire: modified UTF-7 (RFC 3501 section 5.1.3), and INBOX in any case.
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501 section 5.1.3), or UTF-8 for who has enabled it (RFC 6855
+section 3, RFC 9051 section 5.1); INBOX in any case.
 
 Inside the system a mailbox name is plain text with "/" between the levels. Names that are not valid
 modified UTF-7 are refused, except plain UTF-8, which some clients send unencoded and which cannot be
-confused with it.
+confused with it. Once UTF-8 is enabled, "&" is a character like any other.
 """
 
 import binascii
@@ -72,4 +73,16 @@ def canonical(name: str) -> str:
 
 def read_mailbox(scanner: Scanner) -> str:
     """mailbox = "INBOX" / astring."""
-    return canonical(decode(scanner.astring()))
+    return from_wire(scanner, scanner.astring())
+
+
+def from_wire(scanner: Scanner, name: bytes) -> str:
+    """A name or a pattern of names as this client writes them."""
+    return canonical(_utf8(name) if scanner.utf8 else decode(name))
+
+
+def _utf8(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadSyntax("Mailbox name is not UTF-8") from None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from accessd.imap.enabled import UTF8
 from accessd.imap.grammar import charset
 from accessd.imap.grammar.date import read_date
 from accessd.imap.grammar.flags import MAX_KEYWORD_BYTES
@@ -74,6 +75,8 @@ def read_search(scanner: Scanner) -> SearchKey:
     """["CHARSET" SP astring SP] search-key *(SP search-key)."""
     reader = _Reader(scanner)
     if scanner.data[scanner.position : scanner.position + 8].upper() == b"CHARSET ":
+        if scanner.modes & UTF8:
+            raise BadSyntax("No CHARSET after ENABLE UTF8=ACCEPT")  # RFC 6855 section 3
         scanner.position += 8
         reader.codec = charset.codec_of(scanner.astring())
         scanner.space()

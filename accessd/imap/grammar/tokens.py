@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from accessd.imap.enabled import REV2, UTF8
+
 T = TypeVar("T")
 
 _ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
@@ -32,13 +34,23 @@ class BadSyntax(ValueError):
 class Scanner:
     """A position in the octets of one command."""
 
-    __slots__ = ("data", "position", "utf8")
+    __slots__ = ("data", "modes", "position")
 
-    def __init__(self, data: bytes, position: int = 0, *, utf8: bool = False) -> None:
+    def __init__(self, data: bytes, position: int = 0, *, modes: int = 0) -> None:
         self.data = data
         self.position = position
-        self.utf8 = utf8
-        """Has the client enabled UTF-8 (RFC 6855, RFC 9051)? Then mailbox names are not modified UTF-7."""
+        self.modes = modes
+        """What the client has enabled: bits of accessd.imap.enabled."""
+
+    @property
+    def utf8(self) -> bool:
+        """Are quoted strings UTF-8, and mailbox names not modified UTF-7 (RFC 6855 section 3, RFC 9051 section 5.1)?"""
+        return bool(self.modes & (UTF8 | REV2))
+
+    @property
+    def rev2(self) -> bool:
+        """Is the grammar that of RFC 9051?"""
+        return bool(self.modes & REV2)
 
     def at_end(self) -> bool:
         """Has everything been read?"""
@@ -103,6 +115,8 @@ class Scanner:
         """string = quoted / literal."""
         if self.next_is(b'"'):
             inner = self.match(_QUOTED, "a quoted string").group(1)
+            if self.modes and self.utf8:
+                _check_utf8(inner)
             return _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
         size = int(self.match(_LITERAL, "a string").group(1))
         start, end = self.position, self.position + size
@@ -144,3 +158,11 @@ class Scanner:
             self.space()
             items.append(item(self))
         return items
+
+
+def _check_utf8(quoted: bytes) -> None:
+    """UTF8-2 to UTF8-4 are the only octets above 127 that may stand between quotes (RFC 6855 section 3)."""
+    try:
+        quoted.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadSyntax("A quoted string is not UTF-8") from None

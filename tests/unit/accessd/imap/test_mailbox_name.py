@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accessd.imap.grammar.mailbox_name import canonical, decode, encode
-from accessd.imap.grammar.tokens import BadSyntax
+from accessd.imap import response
+from accessd.imap.enabled import CONDSTORE, REV2, UTF8
+from accessd.imap.grammar.mailbox_name import canonical, decode, encode, read_mailbox
+from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,46 @@ def test_any_name_survives(text: str) -> None:
 )
 def test_inbox_is_one_mailbox_in_any_case(name: str, expected: str) -> None:
     assert canonical(name) == expected
+
+
+UTF8_MODES = pytest.mark.parametrize("modes", [UTF8, REV2, UTF8 | REV2 | CONDSTORE])
+
+
+@UTF8_MODES
+@pytest.mark.parametrize(
+    ("wire", "text"),
+    [
+        ('"Entwürfe"'.encode(), "Entwürfe"),
+        ("{9}\r\nEntwürfe".encode(), "Entwürfe"),
+        (b"Entw&APw-rfe", "Entw&APw-rfe"),
+        (b"R&D", "R&D"),
+        (b"iNBOX", "INBOX"),
+    ],
+)
+def test_who_enabled_utf8_writes_names_as_they_are(wire: bytes, text: str, modes: int) -> None:
+    assert read_mailbox(Scanner(wire, modes=modes)) == text
+
+
+@UTF8_MODES
+@pytest.mark.parametrize(
+    "wire", ["Entwürfe".encode(), b'"Entw\xfcrfe"', b"{1}\r\n\xfc", b'"\xed\xa0\x80"', b'"\xc0\x80"']
+)
+def test_atoms_stay_ascii_and_strings_must_be_utf8(wire: bytes, modes: int) -> None:
+    """UTF8-2 to UTF8-4 of RFC 3629: no surrogates, no overlong forms."""
+    scanner = Scanner(wire, modes=modes)
+    with pytest.raises(BadSyntax):
+        read_mailbox(scanner)
+        scanner.end()
+
+
+def test_condstore_alone_changes_nothing_about_names() -> None:
+    assert read_mailbox(Scanner(b"Entw&APw-rfe", modes=CONDSTORE)) == "Entwürfe"
+    assert Scanner(b'"\xff"', modes=CONDSTORE).string() == b"\xff"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda name: "\0" not in name))
+def test_any_name_survives_in_utf8(text: str) -> None:
+    wire = response.mailbox(text, utf8=True)
+
+    # CR and LF cannot stand in quotes, and no mailbox has them in its name.
+    assert read_mailbox(Scanner(wire, modes=UTF8)) == canonical(text) or {"\r", "\n"} & set(text)

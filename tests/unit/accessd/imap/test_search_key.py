@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from accessd.imap.enabled import REV2, UTF8
 from accessd.imap.grammar.charset import BadCharset
 from accessd.imap.grammar.search_key import read_search, uses_modseq
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
@@ -129,3 +130,14 @@ def test_an_unknown_charset_is_answered_no() -> None:
 def test_modseq_is_found_at_any_depth() -> None:
     assert uses_modseq(read_search(Scanner(b"OR SEEN (NOT MODSEQ 5)")))
     assert not uses_modseq(read_search(Scanner(b"OR SEEN (NOT DRAFT)")))
+
+
+def test_with_utf8_accept_there_is_no_charset_and_with_rev2_there_is() -> None:
+    """RFC 6855 section 3; RFC 9051 section 6.4.4."""
+    text = b"CHARSET UTF-8 SUBJECT x"
+
+    assert read_search(Scanner(text, modes=REV2)) == Header("Subject", "x")
+    with pytest.raises(BadSyntax):
+        read_search(Scanner(text, modes=UTF8))
+    with pytest.raises(BadSyntax):
+        read_search(Scanner(text, modes=UTF8 | REV2))
