@@ -41,7 +41,7 @@ def _single(part: Part, *, extended: bool) -> bytes:
     fields = b"%b %b %b %b %b %b %d" % (
         _text(part.type),
         _text(part.subtype),
-        _parameters(part.parameters),
+        _parameters(_with_charset(part)),
         nstring(headers.first(b"content-id")),
         nstring(headers.first(b"content-description")),
         _text(part.encoding),
@@ -80,6 +80,13 @@ def _language(value: bytes | None) -> bytes:
     if not tags:
         return b"NIL"
     return string(tags[0]) if len(tags) == 1 else b"(" + b" ".join(map(string, tags)) + b")"
+
+
+def _with_charset(part: Part) -> Parameters:
+    """A text that does not name its charset is US-ASCII (RFC 2045 section 5.2), and is shown so, as by Dovecot."""
+    if part.type != "text" or any(name == "charset" for name, _ in part.parameters):
+        return part.parameters
+    return (*part.parameters, ("charset", b"us-ascii"))
 
 
 def _parameters(parameters: Parameters) -> bytes:

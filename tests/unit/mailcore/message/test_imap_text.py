@@ -122,6 +122,13 @@ def test_the_structure_text_of_a_plain_message():
     )
 
 
+def test_a_text_that_does_not_name_its_charset_is_shown_as_us_ascii():
+    root = parse_structure(b"Content-Type: TEXT/html; format=flowed\r\n\r\n<p>\r\n")
+
+    assert read(body(root))[:3] == [b"text", b"html", [b"format", b"flowed", b"charset", b"us-ascii"]]
+    assert read(body(parse_structure(b"Content-Type: image/png\r\n\r\nx")))[2] is None
+
+
 def test_the_structure_of_parts_in_parts():
     related, pdf, subtype, parameters, disposition, language, location = structure_of(own("newsletter.eml"))
 
