@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from mailcore.log import get_logger
 from mailcore.proxied import Origin
@@ -24,6 +25,24 @@ log = get_logger(__name__)
 Serve = Callable[["Connection"], Coroutine[Any, Any, None]]
 
 
+class Gate(Protocol):
+    """Who decides about arrivals: accessd.listener."""
+
+    def arrived(self, connection: Connection) -> bytes:
+        """What to say to a client that must go; b"" if it may stay."""
+
+    def left(self, connection: Connection) -> None:
+        """The connection is gone."""
+
+
+class Session(Protocol):
+    """What others may ask of the session that a connection serves."""
+
+    @property
+    def mailbox_name(self) -> str:
+        """The selected mailbox, "" for none."""
+
+
 class Connection(asyncio.Protocol):
     """A client's connection, with an `origin` through a balancer. `serve` is started as a task when it is made."""
 
@@ -32,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_buffer",
         "_buffered",
         "_eof",
+        "_gate",
         "_loop",
         "_paused",
         "_poked",
@@ -40,19 +60,35 @@ class Connection(asyncio.Protocol):
         "_tls_context",
         "_transport",
         "_writable",
+        "account_id",
+        "app_password_id",
+        "client_id",
         "farewell",
         "idle_limit_s",
         "last_active",
-        "on_closed",
+        "number",
         "on_silent",
         "peer",
+        "protocol",
+        "session",
+        "since",
         "task",
         "tls",
+        "told",
     )
 
     def __init__(
-        self, serve: Serve, tls_context: ssl.SSLContext | None, *, idle_limit_s: float, origin: Origin | None = None
+        self,
+        serve: Serve,
+        tls_context: ssl.SSLContext | None,
+        gate: Gate,
+        *,
+        protocol: str,
+        idle_limit_s: float,
+        origin: Origin | None = None,
     ) -> None:
+        self._gate = gate
+        self.protocol = protocol
         self._serve = serve
         self._tls_context = tls_context
         self._loop = asyncio.get_running_loop()
@@ -66,9 +102,17 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self.idle_limit_s = idle_limit_s
         self.last_active = self._loop.time()
-        self.on_closed: Callable[[Connection], None] | None = None
         # Called every few seconds while the client has said nothing for SILENT_S (accessd.listener).
         self.on_silent: Callable[[], None] | None = None
+        # Who the client is, as far as it has shown or said: 0 and "" before. client_id is what IMAP's ID tells.
+        self.account_id = 0
+        self.app_password_id = 0
+        self.client_id = ""
+        self.session: Session | None = None
+        self.since = time.time()
+        # What the registry of sessions calls it (accessd.sessions), and how it told of it last; 0: not at all.
+        self.number = 0
+        self.told = 0
         self.task: asyncio.Task[None] | None = None
         self.peer = origin.host if origin is not None else ""
         # TLS that ends at the balancer protects the client's password, too.
@@ -84,7 +128,12 @@ class Connection(asyncio.Protocol):
         self.peer = self.peer or (address[0] if address else "")
         self.tls = self.tls or transport.get_extra_info("sslcontext") is not None
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)  # type: ignore[union-attr]
-        self.task = self._loop.create_task(self._run())
+        refusal = self._gate.arrived(self)
+        if refusal:
+            self.write(refusal)
+            self.close()
+        else:
+            self.task = self._loop.create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -92,7 +141,8 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("session_crashed", client=self.peer)
         finally:
-            self.on_silent = None
+            # No circle of references: the memory is free at once.
+            self.on_silent = self.session = None
             self.close()
 
     def data_received(self, data: bytes) -> None:
@@ -117,8 +167,7 @@ class Connection(asyncio.Protocol):
         self._wake_reader()
         if self._writable is not None and not self._writable.done():
             self._writable.set_exception(ConnectionResetError("connection lost"))
-        if self.on_closed is not None:
-            self.on_closed(self)
+        self._gate.left(self)
 
     def pause_writing(self) -> None:
         """The client takes less than we write."""

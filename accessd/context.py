@@ -8,6 +8,7 @@ import redis
 
 from accessd.file_watch import FileWatch
 from accessd.imap.flag_tables import FlagTables
+from accessd.limits import ConnectionLimits
 from accessd.notifications import Hub
 from accessd.recent_logins import RecentLogins
 from mailcore.config.live import LiveConfig
@@ -32,6 +33,7 @@ class Context:
     directory: Directory
     hub: Hub
     files: FileWatch
+    limits: ConnectionLimits
     journal: Journal | None = None
     flags: FlagTables = field(default_factory=FlagTables)
     recent_logins: RecentLogins = field(default_factory=RecentLogins)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from accessd.connection import Connection, Serve
+from accessd.limits import ConnectionLimits
 from accessd.settings import Endpoint, Protocol
 from mailcore.log import get_logger
 from mailcore.proxied import Origin, ProxiedServer
@@ -32,6 +33,8 @@ KEEPALIVE: Mapping[Protocol, tuple[tuple[int, int], ...]] = {
 """A POP3 client that is gone without a word is noticed within two minutes: it holds a lock. IMAP clients are often
 telephones, which probes would wake."""
 
+REFUSALS: Mapping[str, str] = {"imap": "* BYE [UNAVAILABLE] {}\r\n", "pop3": "-ERR [SYS/TEMP] {}\r\n"}
+
 log = get_logger(__name__)
 
 
@@ -44,19 +47,18 @@ class Listener:
         endpoints: Sequence[Endpoint],
         certificate: Certificate,
         sessions: Mapping[Protocol, Serve],
+        limits: ConnectionLimits,
         *,
-        most_connections: int,
         trusts_balancer: Callable[[str], bool],
     ) -> None:
         self._addresses = addresses
         self._endpoints = endpoints
         self._certificate = certificate
         self._sessions = sessions
-        self._most = most_connections
+        self._limits = limits
         self._trusts_balancer = trusts_balancer
         self._servers: list[asyncio.Server | ProxiedServer] = []
         self._sweeper: asyncio.Task[None] | None = None
-        self.connections: set[Connection] = set()
         self.listening: list[str] = []
 
     async def start(self) -> None:
@@ -81,15 +83,28 @@ class Listener:
             self._servers.append(await listen(sock, factory, context))
 
     def _accept(self, endpoint: Endpoint, origin: Origin | None = None) -> Connection:
-        connection = Connection(
-            self._sessions[endpoint.protocol] if len(self.connections) < self._most else _turn_away,
+        return Connection(
+            self._sessions[endpoint.protocol],
             self._certificate.context(),
+            self,
+            protocol=endpoint.protocol,
             idle_limit_s=IDLE_LIMIT_S[endpoint.protocol],
             origin=origin,
         )
-        self.connections.add(connection)
-        connection.on_closed = self.connections.discard
-        return connection
+
+    @property
+    def connections(self) -> set[Connection]:
+        """Those that are open."""
+        return self._limits.connections
+
+    def arrived(self, connection: Connection) -> bytes:
+        """Called by each new connection: what to say if it must go."""
+        reason = self._limits.arrived(connection)
+        return REFUSALS[connection.protocol].format(reason).encode("ascii") if reason else b""
+
+    def left(self, connection: Connection) -> None:
+        """Called by each connection at its end."""
+        self._limits.left(connection)
 
     async def _sweep(self) -> None:
         """Ends connections that have been silent too long; one timer for all of them."""
@@ -121,8 +136,3 @@ def _keep_alive(listening: socket.socket, protocol: Protocol) -> None:
     for option, value in KEEPALIVE[protocol]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listening.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-async def _turn_away(connection: Connection) -> None:
-    """Too many connections: end without a word, which both protocols allow."""
-    connection.close()

@@ -23,10 +23,12 @@ from accessd.connection import Connection, Serve
 from accessd.context import Context
 from accessd.file_watch import FileWatch
 from accessd.imap.session import ImapSession
+from accessd.limits import ConnectionLimits
 from accessd.listener import Listener
 from accessd.notifications import Hub
 from accessd.pop3.session import Pop3Session
 from accessd.settings import Protocol, Settings
+from accessd.tally import Tally, shared_folder
 from mailcore import log as logging
 from mailcore.config.live import LiveConfig
 from mailcore.config.snapshot import Snapshot
@@ -91,6 +93,8 @@ async def run(settings: Settings, number: int) -> None:
     await offload(recover, settings.mail_home)
     journal = await offload.plain(Journal, journals(settings.mail_home), settings.mail_home)
     files = FileWatch(offload, storage, hub)
+    tally = Tally(shared_folder(settings.mail_home))
+    limits = ConnectionLimits(tally, config.current, most=most_files - FILES_KEPT_FREE)
     context = Context(
         offload=offload,
         config=config,
@@ -101,11 +105,13 @@ async def run(settings: Settings, number: int) -> None:
         directory=directory,
         hub=hub,
         files=files,
+        limits=limits,
         journal=journal,
     )
     hub.start()
     files.start()
-    await _serve(settings, context, number, most_files)
+    await _serve(settings, context, number)
+    limits.close()
     await files.stop()
     await hub.stop()
     await config.stop()
@@ -117,14 +123,14 @@ async def run(settings: Settings, number: int) -> None:
     pool.close()
 
 
-async def _serve(settings: Settings, context: Context, number: int, most_files: int) -> None:
+async def _serve(settings: Settings, context: Context, number: int) -> None:
     certificate = Certificate(settings.tls_cert, settings.tls_key)
     listener = Listener(
         settings.addresses,
         settings.endpoints,
         certificate,
         sessions_of(context),
-        most_connections=most_files - FILES_KEPT_FREE,
+        context.limits,
         trusts_balancer=lambda host: host in context.config.current().haproxy_trusted_networks,
     )
     await listener.start()
@@ -150,10 +156,12 @@ def sessions_of(context: Context) -> dict[Protocol, Serve]:
     """What to start for a new connection."""
 
     async def imap(connection: Connection) -> None:
-        await ImapSession(context, connection).run()
+        session = ImapSession(context, connection)
+        await session.run()
 
     async def pop3(connection: Connection) -> None:
-        await Pop3Session(context).run(connection)
+        connection.session = session = Pop3Session(context)
+        await session.run(connection)
 
     return {"imap": imap, "pop3": pop3}
 
@@ -181,6 +189,7 @@ async def _report(context: Context, number: int, listening: list[str]) -> None:
         # Cleared first: a change during the report is reported next.
         changed.clear()
         process = ProcessReport("accessd", number, started_at, context.config.current().generation, tuple(listening))
+        await context.offload.plain(context.limits.look_for_others)
         try:
             await context.offload(report, process)
         except psycopg.Error as error:

@@ -14,6 +14,7 @@ from mailcore.errors import (
     DirectoryUnavailable,
     ExpansionError,
     HasChildren,
+    LoginTooSoon,
     MailboxExists,
     MailboxInUse,
     MailboxNameInvalid,
@@ -26,6 +27,7 @@ from mailcore.errors import (
     StoreError,
     StoreFull,
     StoreUnavailable,
+    TooManyConnections,
 )
 
 UNAVAILABLE = Completion("NO", b"UNAVAILABLE", "Temporarily unavailable, try again later")
@@ -48,7 +50,9 @@ COMPLETIONS: dict[type[MailError], Completion] = {
     QueueUnavailable: UNAVAILABLE,
     AuthenticationFailed: Completion("NO", b"AUTHENTICATIONFAILED", "Authentication failed"),
     AuthenticationThrottled: Completion("NO", b"UNAVAILABLE", "Too many failures, try again later"),
-    # Neither can come of an IMAP command; listed so that the table is complete.
+    TooManyConnections: Completion("NO", b"LIMIT", "Too many connections of this account"),
+    # None of these can come of an IMAP command; listed so that the table is complete.
+    LoginTooSoon: UNAVAILABLE,
     AddressSyntaxError: INTERNAL,
     ExpansionError: INTERNAL,
     MailError: INTERNAL,

@@ -49,19 +49,27 @@ def refuse(session: Pop3Session, error: MailError, name: str, *, mechanism: str)
 
 
 async def welcome(session: Pop3Session, account: AccountRecord, *, mechanism: str) -> None:
-    """The client is `account`: open its maildrop. Raises MailboxInUse, LoginTooSoon, StoreUnavailable."""
-    context = session.context
+    """The client is `account`: open its maildrop.
+
+    Raises TooManyConnections, MailboxInUse, LoginTooSoon, StoreUnavailable; then the client is nobody still.
+    """
+    context, connection = session.context, session.connection
+    context.limits.log_in(connection, account.ref.id)
     delay_s = context.config.current().login_delay
-    drop = await context.offload(maildrops.open_maildrop, context.storage, account.ref, login_delay_s=delay_s)
+    try:
+        drop = await context.offload(maildrops.open_maildrop, context.storage, account.ref, login_delay_s=delay_s)
+    except BaseException:
+        context.limits.log_out(connection)
+        raise
     session.enter_transaction(account, drop)
     context.recorder.record(
         AuthOk(
             session_id=session.id,
-            client_address=session.connection.peer,
+            client_address=connection.peer,
             account=account.address,
             protocol="pop3",
             mechanism=mechanism,
         )
     )
     count, size = drop.count_and_size
-    session.connection.write(response.positive(f"{count} messages, {size} octets"))
+    connection.write(response.positive(f"{count} messages, {size} octets"))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any
 
+from accessd.connection import Connection
 from accessd.context import Context
 from accessd.pop3 import response
 from accessd.pop3.command import Command, NotUtf8, parse_command
@@ -25,6 +26,7 @@ from mailcore.config.snapshot import plaintext_allowed
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import MailboxInUse
 from mailcore.log import get_logger
+from mailcore.store.layout import INBOX
 
 GREETING = "Mailkeep POP3 ready"
 MAX_BAD_COMMANDS = 20
@@ -34,28 +36,6 @@ _NOT_UTF8 = response.negative("That is not UTF-8")
 _TAKEN_OVER = response.negative("Another session has taken over this maildrop", "IN-USE")
 
 log = get_logger(__name__)
-
-
-class Connection(Protocol):
-    """What a session needs of accessd.connection.Connection."""
-
-    tls: bool
-    peer: str
-    farewell: str
-    on_silent: Callable[[], None] | None
-
-    @property
-    def may_start_tls(self) -> bool: ...
-
-    async def read_some(self) -> bytes: ...
-
-    def write(self, data: bytes) -> None: ...
-
-    async def drain(self) -> None: ...
-
-    async def start_tls(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Pop3Session:
@@ -91,6 +71,11 @@ class Pop3Session:
         """The open maildrop; only in TRANSACTION."""
         assert self._maildrop is not None
         return self._maildrop
+
+    @property
+    def mailbox_name(self) -> str:
+        """For the registry of sessions: a maildrop is INBOX."""
+        return INBOX if self._maildrop is not None else ""
 
     @property
     def may_send_password(self) -> bool:

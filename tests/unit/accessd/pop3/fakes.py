@@ -15,7 +15,7 @@ from mailcore.message.wire import to_wire
 from mailcore.store.base import StoredMessage
 
 ALICE = AccountRecord(AccountRef(7, "alice@example.org"))
-SETTINGS = SimpleNamespace(plaintext_auth="never", mynetworks={"10.0.0.1"}, login_delay=0)
+SETTINGS = SimpleNamespace(plaintext_auth="never", mynetworks={"10.0.0.1"}, login_delay=0, oauth_issuers=())
 
 
 class FakeConnection:
@@ -25,6 +25,7 @@ class FakeConnection:
         self._chunks = list(chunks)
         self._has_certificate = has_certificate
         self.tls = tls
+        self.end_point = None
         self.peer = peer
         self.said = []
         self.closed = False
@@ -160,6 +161,11 @@ class FakeContext:
     settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(**vars(SETTINGS)))
     events: list = field(default_factory=list)
     announced: list = field(default_factory=list)
+
+    @property
+    def limits(self):
+        """No limits: tests/integration/test_access_limits.py has them."""
+        return SimpleNamespace(log_in=lambda connection, account_id: None, log_out=lambda connection: None)
 
     @property
     def config(self):

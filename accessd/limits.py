@@ -1,0 +1,79 @@
+"""Who may connect and log in: limits of connections for the process, for each client address, for each account.
+
+Addresses and accounts are counted over all processes of the node (accessd.tally), so a limit holds whichever process
+the kernel gives a connection to. Networks of ours and trusted balancers may have as many as they like, as in SMTP
+(mailcore.policy.connect). Each refusal is said in the client's protocol, on TLS ports inside TLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from accessd.connection import Connection
+from accessd.tally import Tally
+from mailcore.config.snapshot import Snapshot
+from mailcore.errors import TooManyConnections
+from mailcore.log import get_logger
+
+TOO_MANY = "Too many connections"
+TOO_MANY_FROM_ADDRESS = "Too many connections from your address"
+
+log = get_logger(__name__)
+
+
+class ConnectionLimits:
+    """The connections of this process, and whether there may be one more."""
+
+    def __init__(self, tally: Tally, config: Callable[[], Snapshot], *, most: int) -> None:
+        self._tally = tally
+        self._config = config
+        self._most = most
+        self.connections: set[Connection] = set()
+
+    def arrived(self, connection: Connection) -> str:
+        """A client is there (after the handshake of a TLS port). Returns why it must go, "" when it may stay."""
+        self.connections.add(connection)
+        count = self._tally.add(f"address {connection.peer}")
+        if len(self.connections) > self._most:
+            log.error("too_many_connections", client=connection.peer, limit=self._most)
+            return TOO_MANY
+        limit = self._config().address_connection_limit
+        if limit and count > limit and not self._is_trusted(connection.peer):
+            log.warning("too_many_connections_of_address", client=connection.peer, limit=limit)
+            return TOO_MANY_FROM_ADDRESS
+        return ""
+
+    def left(self, connection: Connection) -> None:
+        """The connection is gone."""
+        self.connections.discard(connection)
+        self._tally.remove(f"address {connection.peer}")
+        self.log_out(connection)
+
+    def log_in(self, connection: Connection, account_id: int) -> None:
+        """The client has shown to be this account. Raises TooManyConnections, and then it is nobody."""
+        if connection not in self.connections:
+            raise ConnectionResetError("the client is gone")
+        count = self._tally.add(f"account {account_id}")
+        limit = self._config().account_connection_limit
+        if limit and count > limit:
+            self._tally.remove(f"account {account_id}")
+            raise TooManyConnections(f"account {account_id} from {connection.peer}: more than {limit} connections")
+        connection.account_id = account_id
+
+    def log_out(self, connection: Connection) -> None:
+        """It is no account any more. Safe to repeat."""
+        if connection.account_id:
+            self._tally.remove(f"account {connection.account_id}")
+            connection.account_id = 0
+
+    def look_for_others(self) -> None:
+        """Notice other processes of this node; on any thread."""
+        self._tally.look_for_others()
+
+    def close(self) -> None:
+        """At the end of the process."""
+        self._tally.close()
+
+    def _is_trusted(self, address: str) -> bool:
+        config = self._config()
+        return address in config.mynetworks or address in config.haproxy_trusted_networks
