@@ -30,7 +30,7 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ()
+AFTER_LOGIN: tuple[str, ...] = ("MULTIAPPEND",)
 """What makes sense only to somebody who has logged in."""
 
 

@@ -5,13 +5,11 @@ state of a session.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from accessd.imap.grammar.fetch_att import FetchItem
 from accessd.imap.grammar.sequence_set import SequenceSet
 from mailcore.index.records import FlagMode, Flags
 from mailcore.mailbox.search_keys import SearchKey
-from mailcore.message.flags import NO_FLAGS
 
 
 class Command:
@@ -143,16 +141,6 @@ class Status(Command):
 
     mailbox: str
     items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Append(Command):
-    """APPEND up to its literal, which the engine streams."""
-
-    mailbox: str
-    size: int
-    flags: Flags = NO_FLAGS
-    internal_date: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

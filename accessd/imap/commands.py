@@ -98,5 +98,4 @@ COMMANDS: dict[str, Row] = {
     "UID MOVE": Row(args_selected.copy(by_uid=True, move=True), IN_SELECTED, copy_or_move),
 }
 
-APPEND = COMMANDS["APPEND"]
 PARSERS: dict[str, ArgumentsParser] = {name: row.arguments for name, row in COMMANDS.items()}

@@ -3,8 +3,8 @@
 Feed what arrives to `receive_data`, then call `next_event` until it returns None. Promises:
 
 - what follows one command stays untouched until it is asked for, so pipelined commands wait their turn;
-- memory is bounded: lines and literals are limited (tightly before login), and the message of an APPEND is
-  handed on in pieces as it arrives, after the caller has said with `accept_literal` that it wants it;
+- memory is bounded: lines and literals are limited (tightly before login), and the messages of an APPEND are
+  handed on in pieces as they arrive, each after the caller has said with `accept_literal` that it wants it;
 - a command that is too long or makes no sense costs that command, not the connection: with its literals it is
   read past, and `Rejected` says what to answer.
 """
@@ -14,24 +14,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from accessd.imap.command import Append, Command
+from accessd.imap.command import Command
+from accessd.imap.grammar.args_append import OpenLiteral, Reading, Text, Upload, UploadParser
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
 ArgumentsParser = Callable[[Scanner], Command]
 
 _CRLF = b"\r\n"
-_ANNOUNCED = re.compile(rb"\{(\d{1,20})(\+?)\}\Z")
-_ANNOUNCED_MAX = 24
+_ANNOUNCED = re.compile(rb"~?\{(\d{1,20})(\+?)\}\Z")
+_ANNOUNCED_MAX = 25
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ')
-_APPEND_MESSAGE = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]+ APPEND (?!\{\d+\+?\}\Z)', re.IGNORECASE)
-
+_COMMAND = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ((?:UID )?[A-Z]{1,20})(?= )', re.IGNORECASE)
 
 MOST_TO_READ_PAST_BYTES = 2**40
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one command may hold: its text, all its literals, and the message of an APPEND."""
+    """How much one command may hold: its text, all its literals, and each message it carries. The text and literals in
+    front of a message, and behind the last, count for themselves.
+    """
 
     line_bytes: int
     literal_bytes: int
@@ -60,25 +62,29 @@ class ContinuationNeeded:
 
 
 @dataclass(frozen=True, slots=True)
-class AppendStarted:
-    """An APPEND whose message comes next. Answer with `accept_literal` or `refuse_literal`."""
+class LiteralStarted:
+    """A message, or a part of one, comes next: the last part of the last message in `command`, which holds what has
+    been read of the command so far. Answer with `accept_literal` or `refuse_literal`.
+    """
 
     tag: bytes
-    command: Append
+    name: str
+    command: Upload
+    literal: Text
     synchronising: bool
-    """The client waits for `+` before it sends the message."""
+    """The client waits for `+` before it sends the octets."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiteralChunk:
-    """A piece of the message."""
+    """A piece of it."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class AppendFinished:
-    """The message is complete, and so is the command."""
+class UploadFinished:
+    """The command of which LiteralStarted told is complete."""
 
     tag: bytes
 
@@ -93,7 +99,7 @@ class Rejected:
     code: bytes = b""
 
 
-Event = CommandReceived | ContinuationNeeded | AppendStarted | LiteralChunk | AppendFinished | Rejected
+Event = CommandReceived | ContinuationNeeded | LiteralStarted | LiteralChunk | UploadFinished | Rejected
 
 
 class LineTooLong(ValueError):
@@ -103,10 +109,19 @@ class LineTooLong(ValueError):
 class _Mode(Enum):
     COMMAND = auto()
     HELD = auto()
-    """An APPEND waits for the caller's decision."""
+    """A literal waits for the caller's decision."""
     MESSAGE = auto()
-    TAIL = auto()
-    """Between the message and the end of its command."""
+
+
+@dataclass(slots=True)
+class _Upload:
+    """A command that carries messages, under way."""
+
+    tag: bytes
+    name: str
+    reading: Reading
+    has_begun: bool = False
+    """Has the caller heard of it?"""
 
 
 class Engine:
@@ -122,6 +137,7 @@ class Engine:
         "_mode",
         "_parsers",
         "_skip",
+        "_upload",
         "limits",
         "modes",
     )
@@ -140,7 +156,8 @@ class Engine:
         # Octets of a refused literal that are still to be read past.
         self._skip = 0
         self._doomed: Rejected | None = None
-        self._held: AppendStarted | None = None
+        self._held: LiteralStarted | None = None
+        self._upload: _Upload | None = None
         self._left = 0
 
     def receive_data(self, data: bytes) -> None:
@@ -168,18 +185,20 @@ class Engine:
         return line
 
     def accept_literal(self) -> None:
-        """Take the message announced by `AppendStarted`."""
+        """Take the octets announced by `LiteralStarted`."""
         assert self._held is not None
-        self._left = self._held.command.size
+        self._left = self._held.literal.size
         self._mode = _Mode.MESSAGE
 
     def refuse_literal(self) -> None:
-        """Do not take it. A client that waits for `+` will not send it; what comes anyway is read past."""
+        """Do not take them, nor the rest of the command, which the caller answers now. A client that waits for `+` will
+        send no more of it; what comes anyway is read past.
+        """
         held = self._held
         assert held is not None
         self._reset()
         if not held.synchronising:
-            self._read_past(held.command.size)
+            self._read_past(held.literal.size)
             self._doomed = Rejected(None, "")
 
     def next_event(self) -> Event | None:
@@ -188,8 +207,6 @@ class Engine:
             return self._collect()
         if self._mode is _Mode.MESSAGE:
             return self._next_chunk()
-        if self._mode is _Mode.TAIL:
-            return self._finish_append()
         return None
 
     # One command, fragment by fragment.
@@ -215,17 +232,20 @@ class Engine:
     def _complete(self, end: int) -> Event | None:
         text = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
-        doomed = self._doomed
+        doomed, upload = self._doomed, self._upload
         self._reset()
-        if doomed is None:
-            return self._parse(text)
-        return doomed if doomed.text else None
+        if doomed is not None:
+            return doomed if doomed.text else None
+        return self._parse(text) if upload is None else self._finish(upload, text)
 
     def _literal(self, end: int, size: int, *, synchronising: bool) -> Event | None:
         if not synchronising and size > self.limits.unasked_bytes:
             self._doom_with(bytes(self._buffer[:end]), "Literal too long to be sent without waiting")
-        if self._doomed is None and _APPEND_MESSAGE.match(self._buffer, 0, end):
-            return self._append(end, size, synchronising=synchronising)
+        if self._doomed is None and self._is_upload(end):
+            try:
+                return self._start_literal(end, size, synchronising=synchronising)
+            except OpenLiteral:
+                pass
         if self._doomed is None and self._literals + size > self.limits.literal_bytes:
             self._doom_with(bytes(self._buffer[:end]), "Literal too long")
         if self._doomed is not None:
@@ -245,48 +265,67 @@ class Engine:
         self._reset()
         return doomed if doomed is not None and doomed.text else None
 
-    def _append(self, end: int, size: int, *, synchronising: bool) -> Event | None:
-        text = bytes(self._buffer[:end])
+    # Commands that carry messages.
+
+    def _is_upload(self, end: int) -> bool:
+        """Is it one that may have literals which are handed on?"""
+        if self._upload is None and (found := _COMMAND.match(self._buffer, 0, end)):
+            name = found.group(2).decode("ascii").upper()
+            parser = self._parsers.get(name)
+            if isinstance(parser, UploadParser):
+                self._upload = _Upload(found.group(1), name, parser.begin())
+                self._upload.reading.position = found.end()
+        return self._upload is not None
+
+    def _start_literal(self, end: int, size: int, *, synchronising: bool) -> Event | None:
+        """The command up to a literal that is a message or a part of one. Raises OpenLiteral if it is not."""
+        upload = self._upload
+        assert upload is not None
+        refused = self._read_on(upload, bytes(self._buffer[:end]))
         del self._buffer[: end + 2]
         self._fragment = self._literals = 0
-        parsed = self._parse(text)
-        if isinstance(parsed, CommandReceived) and isinstance(parsed.command, Append):
-            if size <= self.limits.message_bytes:
-                self._held = AppendStarted(parsed.tag, parsed.command, synchronising)
-                self._mode = _Mode.HELD
-                return self._held
-            parsed = Rejected(parsed.tag, "Message too big", "NO", b"TOOBIG")
-        if synchronising or not isinstance(parsed, Rejected):
-            return parsed
-        self._doomed = parsed
+        if isinstance(refused, Text):
+            upload.reading.position, upload.has_begun = 0, True
+            self._held = LiteralStarted(upload.tag, upload.name, upload.reading.command, refused, synchronising)
+            self._mode = _Mode.HELD
+            return self._held
+        if synchronising:
+            self._reset()
+            return refused
+        self._doomed = refused
         self._read_past(size)
         return None
 
-    # The message of an APPEND.
+    def _read_on(self, upload: _Upload, text: bytes) -> Text | Rejected:
+        try:
+            literal = upload.reading.read(Scanner(text, upload.reading.position, modes=self.modes))
+        except BadSyntax as error:
+            return Rejected(upload.tag, str(error), error.status, error.code)
+        assert literal is not None
+        if upload.reading.command.messages[-1].size > self.limits.message_bytes:
+            return Rejected(upload.tag, "Message too big", "NO", b"TOOBIG")
+        return literal
+
+    def _finish(self, upload: _Upload, text: bytes) -> Event:
+        """The end of the command."""
+        try:
+            upload.reading.read(Scanner(text, upload.reading.position, modes=self.modes))
+        except BadSyntax as error:
+            return Rejected(upload.tag, str(error), error.status, error.code)
+        if upload.has_begun:
+            return UploadFinished(upload.tag)
+        return CommandReceived(upload.tag, upload.name, upload.reading.command)
 
     def _next_chunk(self) -> Event | None:
         if self._left == 0:
-            self._mode = _Mode.TAIL
-            return self._finish_append()
+            self._mode = _Mode.COMMAND
+            return self._collect()
         if not self._buffer:
             return None
         data = bytes(self._buffer[: self._left])
         del self._buffer[: len(data)]
         self._left -= len(data)
         return LiteralChunk(data)
-
-    def _finish_append(self) -> Event | None:
-        end = self._buffer.find(_CRLF)
-        if end < 0 and len(self._buffer) <= self.limits.line_bytes:
-            return None
-        assert self._held is not None
-        tag = self._held.tag
-        self._reset()
-        if end == 0:
-            del self._buffer[:2]
-            return AppendFinished(tag)
-        self._doomed = Rejected(tag, "One message at a time")
-        return self._collect()
 
     # Refusing.
 
@@ -301,7 +340,9 @@ class Engine:
 
     def _doom_with(self, text: bytes, reason: str) -> None:
         tag = _TAG.match(text)
-        if self._doomed is None:
+        if self._doomed is None and self._upload is not None:
+            self._doomed = Rejected(self._upload.tag, reason)
+        elif self._doomed is None:
             self._doomed = Rejected(tag.group(1) if tag else None, reason)
 
     def _read_past(self, size: int) -> None:
@@ -314,7 +355,7 @@ class Engine:
     def _reset(self) -> None:
         self._mode = _Mode.COMMAND
         self._fragment = self._literals = self._skip = self._left = 0
-        self._doomed = self._held = None
+        self._doomed = self._held = self._upload = None
 
     def _parse(self, text: bytes) -> CommandReceived | Rejected:
         found = _TAG.match(text)

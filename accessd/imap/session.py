@@ -18,18 +18,18 @@ from accessd.connection import Connection
 from accessd.context import Context
 from accessd.imap import response
 from accessd.imap.capabilities import capabilities
-from accessd.imap.commands import APPEND, COMMANDS, PARSERS, Row
+from accessd.imap.commands import COMMANDS, PARSERS, Row
 from accessd.imap.enabled import CONDSTORE, QRESYNC, REV2, UTF8
 from accessd.imap.engine import (
     LITERAL_MINUS_BYTES,
     MOST_TO_READ_PAST_BYTES,
-    AppendStarted,
     CommandReceived,
     ContinuationNeeded,
     Engine,
     Event,
     Limits,
     LineTooLong,
+    LiteralStarted,
     Rejected,
 )
 from accessd.imap.errors import INTERNAL, UNAVAILABLE, completion_for
@@ -290,12 +290,14 @@ class ImapSession:
                     return
                 self._bad_commands = 0
                 await self._execute(tag, name, row, command)
-            case AppendStarted(tag, command):
-                if self.state not in APPEND.states:
+            case LiteralStarted(tag, name):
+                row = COMMANDS[name]
+                if self.state not in row.states:
                     self.engine.refuse_literal()
-                    self._reject(Rejected(tag, "APPEND is not possible now"))
+                    self._reject(Rejected(tag, f"{name} is not possible now"))
                     return
-                await self._execute(tag, "APPEND", APPEND, event)
+                self._bad_commands = 0
+                await self._execute(tag, name, row, event)
             case ContinuationNeeded():
                 self.connection.write(response.continuation())
             case Rejected():

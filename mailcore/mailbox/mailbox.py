@@ -150,14 +150,14 @@ def changes_since(conn: Connection, mailbox_id: int, modseq: int) -> Changes:
     """
     record = _record(conn, mailbox_id)
     if record.highestmodseq == modseq:
-        return Changes(record.highestmodseq, record.uidnext)
+        return Changes(record.highestmodseq, record.uidnext, record=record)
     span = {"mailbox_id": mailbox_id, "since": modseq, "until": record.highestmodseq, "uidnext": record.uidnext}
     changed = conn.execute(statements.CHANGED_ROWS, span, binary=True).fetchall()
     found = conn.execute(statements.EXPUNGED_UIDS, span).fetchone()
     if found is None:
         raise MailboxNotFound("the mailbox was deleted")
     is_remembered, expunged = found
-    news = Changes(record.highestmodseq, record.uidnext, list(map(FlagRow._make, changed)), expunged)
+    news = Changes(record.highestmodseq, record.uidnext, list(map(FlagRow._make, changed)), expunged, record=record)
     if is_remembered:
         return news
     return replace(news, expunged=[], present=uids_below(conn, mailbox_id, record.uidnext))
@@ -233,7 +233,12 @@ def set_flags(
         )
         for row, before, after in wanted
     ]
-    return FlagResult(shown, sorted(spared), ledger.modseq if changed else 0)
+    modified = [
+        FlagRow(row.uid, row.modseq, row.flags, row.keywords, row.size, row.internal_date)
+        for row in found
+        if row.uid in spared
+    ]
+    return FlagResult(shown, modified, ledger.modseq if changed else 0)
 
 
 class _Outcome:
@@ -348,6 +353,7 @@ def reconcile(
     scan = store.scan(name, take_new=take_new)
     plan = compare(scan.messages, scan.nameable, known)
     if plan.drop:
+        store.settle(name, [(row.store_key, row.as_flags()) for row in plan.drop])
         # Before the second look: what no journal holds any more is in the folder by then.
         journalled = missing.journalled(home, store, ledger.record, plan.drop)
         # A file that another program renamed while the folder was read may be missing in one list, not in two.

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import ToWire, to_wire
 from mailcore.store.journal import Journal
+
+if TYPE_CHECKING:
+    from mailcore.store.exchange import Exchange, Incoming, Outgoing
 
 BLOCK = 65536
 # Larger steps pay when lines are only counted on the way to an offset.
@@ -189,6 +192,14 @@ class MessageStore(Protocol):
     ) -> Placed:
         """Add a message; it is durable when this returns: where it lies, or in the journal that `kept` names. Calls
         `meanwhile` once, while it waits for the disk if it can: with the place the message has or is about to get.
+        """
+
+    def exchange(self, mailbox: str, new: Sequence[Incoming], old: Sequence[Outgoing] = ()) -> Exchange:
+        """Prepare that `new` messages appear and `old` ones go when the caller's transaction is committed."""
+
+    def settle(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> Collection[StoreKey]:
+        """Messages of committed rows that are missing: an exchange that a crash has cut short is completed. Returns the
+        keys of those that are there now.
         """
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:

@@ -110,13 +110,13 @@ class Locator:
         return [in_cur] if flags else [in_cur, f"{self._folder}/new/{key}"]
 
     def find(self, key: str) -> str:
-        """Look everywhere. Raises MessageGone."""
+        """Look everywhere, last for an exchange that is not complete. Raises MessageGone."""
         if self._listed is None:
             self._listed = self._list()
-        try:
-            return self._listed[key]
-        except KeyError:
-            raise MessageGone(key) from None
+        path = self._listed.get(key) or os.path.join(self._folder, "tmp", key)
+        if key not in self._listed and not os.path.exists(path):
+            raise MessageGone(key)
+        return path
 
     def _list(self) -> dict[str, str]:
         found: dict[str, str] = {}

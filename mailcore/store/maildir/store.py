@@ -31,8 +31,9 @@ from mailcore.store.base import (
     StoreKey,
     nothing_meanwhile,
 )
+from mailcore.store.exchange import Exchange, Incoming, Outgoing
 from mailcore.store.journal import LARGEST_CONTENT, Entry, Place
-from mailcore.store.maildir import deliver, filename
+from mailcore.store.maildir import deliver, exchange, filename
 from mailcore.store.maildir.scan import Locator, ensure_folder, list_new, remove_abandoned, scan, state_of
 
 # The content of a file that arrived so lately may be durable in a journal only, which knows nothing of other names.
@@ -139,6 +140,15 @@ class MaildirStore:
                 staged.discard()
         meanwhile(placed)
         return placed
+
+    def exchange(self, mailbox: str, new: Sequence[Incoming], old: Sequence[Outgoing] = ()) -> Exchange:
+        away = [(self.folder(each.mailbox), each.key, each.flags) for each in old]
+        with files.disk_errors():
+            return exchange.exchange(self.folder(mailbox), self._hostname, new, away, durable=self._durable)
+
+    def settle(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> Collection[StoreKey]:
+        with files.disk_errors():
+            return exchange.settle(self.folder(mailbox), messages)
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         folder = self.folder(mailbox)

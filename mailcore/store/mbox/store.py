@@ -33,6 +33,7 @@ from mailcore.store.base import (
     StoreKey,
     nothing_meanwhile,
 )
+from mailcore.store.exchange import Exchange, Incoming, Outgoing
 from mailcore.store.mbox import format, tail
 from mailcore.store.mbox.lock import DEFAULT_TIMEOUT_S, locked_for_reading, locked_for_writing
 from mailcore.store.mbox.parse import Entry, extract, parse, text_of, whole_lines
@@ -158,6 +159,25 @@ class MboxStore:
             placed = self._append(mailbox, [message])[0]
         meanwhile(placed)
         return placed
+
+    def exchange(self, mailbox: str, new: Sequence[Incoming], old: Sequence[Outgoing] = ()) -> Exchange:
+        """New messages are in the file at once, all of them or none; old ones leave theirs in the end."""
+        messages = [_New(_rereadable_content(m.content), m.flags, m.internal_date or datetime.now(UTC)) for m in new]
+        with files.disk_errors():
+            placed = self._append(mailbox, messages)
+        return Exchange(
+            placed,
+            complete=lambda: self._remove_outgoing(old),
+            undo=lambda: self.remove(mailbox, [(each.key, NO_FLAGS) for each in placed]),
+        )
+
+    def settle(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> Collection[StoreKey]:
+        """Nothing waits anywhere."""
+        return ()
+
+    def _remove_outgoing(self, old: Sequence[Outgoing]) -> None:
+        for each in old:
+            self.remove(each.mailbox, [(each.key, each.flags)])
 
     def open(self, mailbox: str, key: StoreKey, flags: Flags = NO_FLAGS) -> StoredMessage:
         with files.disk_errors(), self._reading(mailbox) as (fd, entries):
@@ -397,6 +417,10 @@ def _pieces(content: Content) -> Iterator[bytes]:
         yield start[end:]
         while block := source.read(BLOCK):
             yield block
+
+
+def _rereadable_content(content: Content) -> Callable[[], Iterator[bytes]]:
+    return lambda: _pieces(content)
 
 
 def _rereadable(source: StoredMessage) -> Callable[[], Iterator[bytes]]:

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from accessd.imap import command as commands
 from accessd.imap.engine import (
-    AppendFinished,
-    AppendStarted,
     CommandReceived,
     ContinuationNeeded,
     Engine,
@@ -15,7 +13,9 @@ from accessd.imap.engine import (
     Limits,
     LineTooLong,
     LiteralChunk,
+    LiteralStarted,
     Rejected,
+    UploadFinished,
 )
 from accessd.imap.grammar import args_append, args_selected
 from accessd.imap.grammar import command_args as arguments
@@ -39,7 +39,7 @@ def engine(*received: bytes) -> Engine:
 def events(of: Engine) -> list[Event]:
     found: list[Event] = []
     while (event := of.next_event()) is not None:
-        if isinstance(event, AppendStarted):
+        if isinstance(event, LiteralStarted):
             of.accept_literal()
         found.append(event)
     return found
@@ -166,29 +166,29 @@ APPEND = b'a4 APPEND Sent (\\Seen) "17-Jul-1996 02:44:25 -0700" '
 def test_the_message_of_an_append_is_streamed() -> None:
     made = engine(APPEND + b"{10}\r\n")
     (started,) = events(made)
-    assert isinstance(started, AppendStarted)
+    assert isinstance(started, LiteralStarted)
     assert started.synchronising
-    assert (started.command.mailbox, started.command.size) == ("Sent", 10)
+    assert (started.command.mailbox, started.literal.size) == ("Sent", 10)
 
     made.receive_data(b"12345")
     assert events(made) == [LiteralChunk(b"12345")]
     made.receive_data(b"67890\r\na1 NOOP\r\n")
 
-    assert events(made) == [LiteralChunk(b"67890"), AppendFinished(b"a4"), NOOP]
+    assert events(made) == [LiteralChunk(b"67890"), UploadFinished(b"a4"), NOOP]
 
 
 def test_the_mailbox_of_an_append_may_be_a_literal() -> None:
     found = events(engine(b"a4 APPEND {4+}\r\nSent {2+}\r\nhi\r\n"))
 
-    assert isinstance(found[0], AppendStarted)
+    assert isinstance(found[0], LiteralStarted)
     assert found[0].command.mailbox == "Sent"
-    assert found[1:] == [LiteralChunk(b"hi"), AppendFinished(b"a4")]
+    assert found[1:] == [LiteralChunk(b"hi"), UploadFinished(b"a4")]
 
 
 def test_an_empty_message_is_a_message() -> None:
     found = events(engine(b"a4 APPEND Sent {0+}\r\n\r\na1 NOOP\r\n"))
 
-    assert found[1:] == [AppendFinished(b"a4"), NOOP]
+    assert found[1:] == [UploadFinished(b"a4"), NOOP]
 
 
 def test_a_message_over_the_limit_is_refused_before_it_is_sent() -> None:
@@ -214,7 +214,7 @@ def test_a_bad_append_reads_past_its_message() -> None:
 @pytest.mark.parametrize("plus", [b"", b"+"])
 def test_the_session_may_refuse_an_append(plus: bytes) -> None:
     made = engine(b"a4 APPEND Nowhere {8" + plus + b"}\r\n")
-    assert isinstance(made.next_event(), AppendStarted)
+    assert isinstance(made.next_event(), LiteralStarted)
 
     made.refuse_literal()
     made.receive_data((b"n NOOP\r\n\r\n" if plus else b"") + b"a1 NOOP\r\n")
@@ -223,11 +223,113 @@ def test_the_session_may_refuse_an_append(plus: bytes) -> None:
 
 
 def test_text_after_the_message_is_refused() -> None:
-    found = events(engine(b"a4 APPEND Sent {2+}\r\nhi {2+}\r\nho\r\na1 NOOP\r\n"))
+    found = events(engine(b"a4 APPEND Sent {2+}\r\nhi there\r\na1 NOOP\r\n"))
 
     assert isinstance(found[2], Rejected)
     assert found[2].tag == b"a4"
     assert found[3:] == [NOOP]
+
+
+def drafts(found: list[Event]) -> list[args_append.Draft]:
+    started = next(event for event in found if isinstance(event, LiteralStarted))
+    return started.command.messages
+
+
+def test_one_append_may_carry_several_messages() -> None:
+    """RFC 3502."""
+    found = events(engine(b'a4 APPEND Sent (\\Seen) {2+}\r\nhi "17-Jul-1996 02:44:25 -0700" ~{2+}\r\nho {0+}\r\n\r\n'))
+
+    assert [event.data for event in found if isinstance(event, LiteralChunk)] == [b"hi", b"ho"]
+    assert found[-1] == UploadFinished(b"a4")
+    seen, dated, empty = drafts(found)
+    assert (seen.flags.bits, dated.flags.bits) == (1, 0)
+    assert dated.internal_date is not None and dated.parts == [args_append.Text(2, binary=True)]
+    assert empty.size == 0
+
+
+def test_each_synchronising_message_is_held_until_the_session_decides() -> None:
+    made = engine(b"a4 APPEND Sent {2}\r\nhi {3}\r\n")
+    events(made)
+    made.receive_data(b"abc {2}\r\n")
+    assert made.next_event() == LiteralChunk(b"abc")
+    assert isinstance(made.next_event(), LiteralStarted)
+
+    made.refuse_literal()
+    made.receive_data(b"a1 NOOP\r\n")
+
+    assert events(made) == [NOOP]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b" (\\Foo) {8+}\r\nn NOOP\r\n\r\n",
+        b" {1001+}\r\n" + b"n NOOP\r\n" * 125 + b"x\r\n",
+        b"{8+}\r\nn NOOP\r\n {2+}\r\nho\r\n",
+        b" (" + b"x" * 300 + b") {8+}\r\nn NOOP\r\n\r\n",
+    ],
+)
+def test_a_bad_second_message_costs_the_command_with_all_its_literals(rest: bytes) -> None:
+    *begun, bad, following = events(engine(b"a4 APPEND Sent {2+}\r\nhi" + rest + b"a1 NOOP\r\n"))
+
+    assert [type(event) for event in begun] == [LiteralStarted, LiteralChunk]
+    assert isinstance(bad, Rejected)
+    assert bad.tag == b"a4"
+    assert following == NOOP
+
+
+def test_a_message_may_come_as_utf8_literal() -> None:
+    """RFC 6855 section 4."""
+    found = events(engine(b"a4 APPEND Sent UTF8 (~{2+}\r\nhi)\r\na1 NOOP\r\n"))
+
+    assert found[1:] == [LiteralChunk(b"hi"), UploadFinished(b"a4"), NOOP]
+
+
+def test_a_message_may_be_put_together_from_parts() -> None:
+    """RFC 4469; an URL may be a literal too, which is not handed on."""
+    text = b"a4 APPEND Sent CATENATE (URL /a;UID=1 TEXT {2+}\r\nhi URL {8+}\r\n/b;UID=2 text {1+}\r\n!)\r\na1 NOOP\r\n"
+    found = events(engine(text))
+
+    assert drafts(found)[0].parts == [
+        args_append.Url(b"/a;UID=1"),
+        args_append.Text(2),
+        args_append.Url(b"/b;UID=2"),
+        args_append.Text(1),
+    ]
+    assert [event.data for event in found if isinstance(event, LiteralChunk)] == [b"hi", b"!"]
+    assert found[-2:] == [UploadFinished(b"a4"), NOOP]
+
+
+def test_a_message_of_urls_only_is_an_ordinary_command() -> None:
+    (event,) = events(engine(b'a4 APPEND Sent (\\Seen) CATENATE (URL "/a;UID=1" URL {8+}\r\n/b;UID=2)\r\n'))
+
+    assert isinstance(event, CommandReceived)
+    assert isinstance(event.command, args_append.Append)
+    assert event.command.messages[0].parts == [
+        args_append.Url(b"/a;UID=1"),
+        args_append.Url(b"/b;UID=2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b" ", b")", b" {2+}\r\nhi", b" CATENATE ()", b" CATENATE (TEXT x)", b" CATENATE (URL x"]
+)
+def test_an_append_that_ends_too_soon_is_refused(end: bytes) -> None:
+    found = events(engine(b"a4 APPEND Sent" + end + b" \r\na1 NOOP\r\n"))
+
+    assert isinstance(found[-2], Rejected)
+    assert found[-1] == NOOP
+
+
+def test_the_messages_of_one_command_are_bounded() -> None:
+    made, found = engine(b"a4 APPEND Sent"), []
+    for _ in range(args_append.MOST_MESSAGES + 1):
+        made.receive_data(b" {1+}\r\nx")
+        found += events(made)
+    made.receive_data(b"\r\n")
+
+    assert events(made) == [Rejected(b"a4", "Too many messages", "NO", b"LIMIT")]
+    assert len(made._buffer) < 100
 
 
 def test_lines_that_are_no_commands() -> None:
@@ -252,6 +354,10 @@ def test_what_came_before_a_handshake_is_forgotten() -> None:
 
 DIALOGUE = (
     b"a2 LOGIN {4+}\r\nfred {7+}\r\nfoo bar\r\nbad\r\na4 APPEND Sent {4+}\r\n\r\n\r\n\r\na3 LOGIN {60+}\r\n"
+    b"a5 APPEND {4+}\r\nSent (\\Seen) ~{3+}\r\nabc CATENATE (URL {2+}\r\n/x TEXT {0+}\r\n UTF8 (~{2+}\r\n{}) URL y)\r\n"
+    b"a6 APPEND Sent {2+}\r\nhi {2000+}\r\n"
+    + b" {3+}" * 400
+    + b" {5+}\r\nNOOP\r\n\r\n"
     + b"\r" * 60
     + b"\r\na1 NOOP\r\n"
 )

@@ -1,0 +1,109 @@
+"""Receiving the messages of a command that carries them: APPEND, REPLACE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import Connection
+
+from accessd.imap import response
+from accessd.imap.engine import ContinuationNeeded, Event, LiteralChunk, LiteralStarted, Rejected, UploadFinished
+from accessd.imap.grammar import args_append
+from accessd.imap.incoming import IN_MEMORY_BYTES, Incoming
+from accessd.imap.response import Completion
+from mailcore.identity import AccountRef
+from mailcore.mailbox import quota
+from mailcore.mailbox.account import get_mailbox
+from mailcore.sharing import places
+from mailcore.sharing.rights import INSERT
+from mailcore.store import exchange
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
+
+
+class Refused(Exception):
+    """The command has ended otherwise than by its end."""
+
+    def __init__(self, completion: Completion) -> None:
+        super().__init__(completion.text)
+        self.completion = completion
+
+
+class Upload:
+    """The messages of one command. `discard` what is left of them when it is done."""
+
+    def __init__(self, session: ImapSession, begun: LiteralStarted | args_append.Upload) -> None:
+        self._session = session
+        self._first = begun
+        self.command = begun.command if isinstance(begun, LiteralStarted) else begun
+        self._incoming: list[Incoming] = []
+        self._in_memory = 0
+
+    async def receive(self) -> None:
+        """Read the command to its end. Raises Refused, or the error that a check has found."""
+        if not isinstance(self._first, LiteralStarted):
+            return
+        event: Event = self._first
+        while not isinstance(event, UploadFinished):
+            await self._take(event)
+            event = await self._session.next_event()
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case LiteralChunk(data):
+                message = self._incoming[-1]
+                if message.in_memory:
+                    message.add(data)
+                else:
+                    await self._session.context.offload.plain(message.add, data)
+            case LiteralStarted():
+                await self._start(event)
+            case ContinuationNeeded():
+                self._session.connection.write(response.continuation())
+            case Rejected():
+                raise Refused(Completion(event.status, event.code, event.text))
+            case _:
+                raise AssertionError(f"unexpected {event}")
+
+    async def _start(self, event: LiteralStarted) -> None:
+        """Its size tells whether the message is worth a look before it comes."""
+        session, draft = self._session, event.command.messages[-1]
+        total = sum(each.size for each in event.command.messages)
+        if event.synchronising or total > IN_MEMORY_BYTES:
+            try:
+                await session.context.offload(_check, session.reader, event.command.mailbox, total)
+            except Exception:
+                session.engine.refuse_literal()
+                raise
+        self._incoming.append(self._new_message(draft, event.literal))
+        if event.synchronising:
+            session.connection.write(response.continuation())
+        session.engine.accept_literal()
+
+    def _new_message(self, draft: args_append.Draft, literal: args_append.Text) -> Incoming:
+        in_memory = self._in_memory + literal.size <= IN_MEMORY_BYTES
+        if in_memory:
+            self._in_memory += literal.size
+        message = Incoming(self._session.storage.root, in_memory=in_memory, raw=literal.binary)
+        message.binary = literal.binary
+        return message
+
+    def messages(self, rights: str) -> list[exchange.Incoming]:
+        """All of them, with the flags that somebody with these rights may set. Raises StoreFull, StoreUnavailable."""
+        pairs = zip(self._incoming, self.command.messages, strict=True)
+        return [
+            exchange.Incoming(each.content(), draft.flags, draft.internal_date)
+            for each, draft in pairs
+        ]
+
+    def discard(self) -> None:
+        """Nothing of them is needed any more."""
+        for each in self._incoming:
+            each.discard()
+
+
+def _check(conn: Connection, reader: AccountRef, mailbox: str, size: int) -> None:
+    place = places.resolve(conn, reader, mailbox).require(INSERT)
+    get_mailbox(conn, place.owner, place.name)
+    quota.check(conn, place.owner, size)

@@ -1,0 +1,128 @@
+"""Messages that clients send, on real sockets: MULTIAPPEND, literal8, UTF8, what is refused in between."""
+
+import base64
+import re
+
+import pytest
+
+from tests.integration.imap_server import (  # noqa: F401
+    ImapServer,
+    RawClient,
+    imap_process_of_module,
+    imap_server,
+)
+
+STORES = pytest.mark.parametrize("store", ["maildir", "mbox"])
+# RFC 3502 section 6.3.11.
+MEETING = (
+    b"Date: Mon, 7 Feb 1994 21:52:25 -0800 (PST)\r\nFrom: Fred Foobar <foobar@Blurdybloop.example.COM>\r\n"
+    b"Subject: afternoon meeting\r\nTo: mooch@owatagu.example.net\r\n"
+    b"Message-Id: <B27397-0100000@Blurdybloop.example.COM>\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\n"
+    b"Hello Joe, do you think we can meet at 3:30 tomorrow?\r\n"
+)
+ANSWER = MEETING.replace(b"Subject: ", b"Subject: Re: ").replace(b"Hello Joe", b"Hello Fred")
+
+
+def literal(message: bytes, mark: bytes = b"") -> bytes:
+    return b"%b{%d+}\r\n%b" % (mark, len(message), message)
+
+
+def body_of(client: RawClient, number: int, section: bytes = b"BODY.PEEK[]") -> bytes:
+    (line,) = client.ok(b"FETCH %d %b" % (number, section)).untagged
+    return line[line.index(b"}\r\n") + 3 : -3]
+
+
+@STORES
+def test_several_messages_in_one_append(imap: ImapServer, store: str) -> None:
+    client = imap.login(imap.account(store))
+    client.append(b"INBOX", b"before\r\n")
+
+    answer = client.ok(
+        b"APPEND INBOX (\\Seen)"
+        + literal(MEETING).join([b" ", b""])
+        + b' (\\Seen $Two) " 7-Feb-1994 22:43:04 -0800" '
+        + literal(ANSWER)
+        + b" "
+        + literal(b"")
+    )
+
+    assert re.search(rb"\[APPENDUID \d+ 2:4\]", answer.tagged)
+    client.ok(b"SELECT INBOX")
+    assert body_of(client, 2) == MEETING
+    assert body_of(client, 3) == ANSWER
+    (row,) = client.ok(b"FETCH 3 (FLAGS INTERNALDATE)").untagged
+    assert b"\\Seen" in row and b"$Two" in row and b'"08-Feb-1994 06:43:04 +0000"'.replace(b'"0', b'" ') in row
+
+
+@STORES
+def test_a_bad_second_message_keeps_out_the_first(imap: ImapServer, store: str) -> None:
+    client = imap.login(imap.account(store))
+
+    bad = client.command(b"APPEND INBOX " + literal(MEETING) + b" (\\Nonsense) " + literal(ANSWER))
+    client.ok(b"SELECT INBOX")
+
+    assert bad.status == "BAD"
+    assert client.ok(b"STATUS INBOX (MESSAGES UIDNEXT)").untagged == [b"* STATUS INBOX (MESSAGES 0 UIDNEXT 1)\r\n"]
+
+
+@STORES
+def test_the_quota_is_for_the_sum(imap: ImapServer, store: str) -> None:
+    client = imap.login(imap.account(store, quota_bytes=1000))
+
+    both = client.command(b"APPEND INBOX " + literal(b"x" * 600) + b" " + literal(b"y" * 600))
+    one = client.command(b"APPEND INBOX " + literal(b"x" * 600))
+
+    assert b"NO [OVERQUOTA]" in both.tagged
+    assert one.status == "OK"
+
+
+def test_a_synchronising_message_over_quota_is_refused_before_it_is_sent(imap: ImapServer) -> None:
+    client = imap.login(imap.account(quota_bytes=1000))
+    client.send(b"a1 APPEND INBOX {600}\r\n")
+    assert client.read_line().startswith(b"+ ")
+    client.send(b"x" * 600 + b" {600}\r\n")
+
+    assert client.read_line().startswith(b"a1 NO [OVERQUOTA]")
+    assert client.ok(b"STATUS INBOX (MESSAGES)").untagged == [b"* STATUS INBOX (MESSAGES 0)\r\n"]
+
+
+def test_large_messages_among_small_ones(imap: ImapServer) -> None:
+    client = imap.login(imap.account())
+    large = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * 90_000
+
+    client.ok(b"APPEND INBOX " + literal(b"small\r\n") + b" " + literal(large) + b" " + literal(b"last\r\n"))
+    client.ok(b"SELECT INBOX")
+
+    assert [body_of(client, number) for number in (1, 2, 3)] == [b"small\r\n", large, b"last\r\n"]
+
+
+BINARY = (
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"
+    b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    b"%b\r\n--b--\r\n"
+)
+
+
+@STORES
+@pytest.mark.parametrize("size", [8, 1_500_000])
+def test_binary_octets_survive(imap: ImapServer, store: str, size: int) -> None:
+    """RFC 3516 section 4.4: NUL, bare CR and bare LF; the part is kept in base64."""
+    client, octets = imap.login(imap.account(store)), b"\0\r\n\r\n\n\xff"[:7] * (size // 7) + b"\0"
+
+    client.ok(b"APPEND INBOX " + literal(BINARY % octets, b"~"))
+    client.ok(b"SELECT INBOX")
+
+    assert b"Content-Transfer-Encoding: base64\r\n" in body_of(client, 1, b"BODY.PEEK[2.MIME]")
+    assert body_of(client, 1, b"BODY.PEEK[1]") == b"text"
+    assert base64.b64decode(body_of(client, 1, b"BODY.PEEK[2]")) == octets
+
+
+def test_a_message_in_utf8(imap: ImapServer) -> None:
+    """RFC 6855 section 4."""
+    client, message = imap.login(imap.account()), "Subject: Grüße\r\n\r\nä\r\n".encode()
+
+    client.ok(b"APPEND INBOX (\\Seen) UTF8 (" + literal(message, b"~") + b")")
+    client.ok(b"SELECT INBOX")
+
+    assert body_of(client, 1) == message
