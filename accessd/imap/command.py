@@ -7,6 +7,7 @@ state of a session.
 from dataclasses import dataclass, field
 
 from accessd.imap.grammar.fetch_att import FetchItem
+from accessd.imap.grammar.search_return import Returns
 from accessd.imap.grammar.sequence_set import SequenceSet
 from mailcore.index.records import FlagMode, Flags
 from mailcore.mailbox.search_keys import SearchKey
@@ -173,7 +174,7 @@ class Search(Command):
 
     key: SearchKey
     by_uid: bool = False
-    returns: frozenset[str] | None = None
+    returns: Returns | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from accessd.imap import command as commands
-from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected
+from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sorting
 from accessd.imap.grammar import command_args as arguments
 from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments
 from accessd.imap.handlers.any_state import capability, identify, logout, noop
@@ -31,10 +31,12 @@ from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota
 from accessd.imap.handlers.rename import rename
 from accessd.imap.handlers.search import search
 from accessd.imap.handlers.select import select
+from accessd.imap.handlers.sort import sort
 from accessd.imap.handlers.starttls import starttls
 from accessd.imap.handlers.status import status
 from accessd.imap.handlers.store import store
 from accessd.imap.handlers.subscribe import subscribe
+from accessd.imap.handlers.thread import thread
 from accessd.imap.response import Response
 from accessd.imap.states import IN_ANY_STATE, IN_AUTHENTICATED, IN_NOT_AUTHENTICATED, IN_SELECTED, State
 
@@ -88,6 +90,10 @@ COMMANDS: dict[str, Row] = {
     "UID EXPUNGE": Row(args_selected.uid_expunge, IN_SELECTED, expunge),
     "SEARCH": Row(args_search.search(by_uid=False), IN_SELECTED, search, expunge_allowed=False),
     "UID SEARCH": Row(args_search.search(by_uid=True), IN_SELECTED, search),
+    "SORT": Row(sorting.sort(by_uid=False), IN_SELECTED, sort, expunge_allowed=False),
+    "UID SORT": Row(sorting.sort(by_uid=True), IN_SELECTED, sort),
+    "THREAD": Row(sorting.thread(by_uid=False), IN_SELECTED, thread, expunge_allowed=False),
+    "UID THREAD": Row(sorting.thread(by_uid=True), IN_SELECTED, thread),
     "FETCH": Row(args_selected.fetch(by_uid=False), IN_SELECTED, fetch, expunge_allowed=False),
     "UID FETCH": Row(args_selected.fetch(by_uid=True), IN_SELECTED, fetch),
     "STORE": Row(args_selected.store(by_uid=False), IN_SELECTED, store, expunge_allowed=False),

@@ -26,6 +26,7 @@ class View:
     __slots__ = (
         "_expunged",
         "_flags",
+        "_saved",
         "_told",
         "_uids",
         "first_recent_uid",
@@ -52,6 +53,7 @@ class View:
         self._told = len(self._uids)
         self._expunged: set[int] = set()
         self._flags: dict[int, FlagRow] = {}
+        self._saved: Sequence[int] = ()
 
     # Numbers.
 
@@ -81,6 +83,8 @@ class View:
         """The UIDs that a set names, in order. UIDs that do not exist are left out (RFC 3501 section 6.4.8);
         sequence numbers that do not exist are an error.
         """
+        if wanted.is_saved:
+            return self.saved
         if by_uid:
             return self._by_uid(wanted)
         count = len(self._uids)
@@ -100,6 +104,17 @@ class View:
         for low, high in wanted.resolve(largest):
             chosen += self._uids[bisect_left(self._uids, low) : bisect_right(self._uids, high)]
         return chosen
+
+    # The saved result.
+
+    @property
+    def saved(self) -> Sequence[int]:
+        """The UIDs that `$` stands for, in order: what a search saved, without what has gone since (RFC 5182)."""
+        return array("I", filter(self.has, self._saved))
+
+    def save(self, uids: Sequence[int]) -> None:
+        """From now on `$` stands for these UIDs, which are in order."""
+        self._saved = array("I", uids)
 
     # Changes.
 

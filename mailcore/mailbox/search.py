@@ -36,6 +36,7 @@ from mailcore.mailbox.search_keys import (
     Not,
     Or,
     Recent,
+    Saved,
     SearchKey,
     SeqSet,
     Size,
@@ -63,11 +64,12 @@ def search(
     key: SearchKey,
     uids_in_order: Sequence[int],
     first_recent_uid: int | None = None,
+    saved: Sequence[int] = (),
 ) -> list[int]:
     """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
-    order. From `first_recent_uid` on messages are \\Recent; None means none is.
+    order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`.
     """
-    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid)
+    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved)
     return sorted(running.matching(key, set(uids_in_order)))
 
 
@@ -82,6 +84,7 @@ class _Search:
         mailbox: MailboxRecord,
         view: Sequence[int],
         first_recent_uid: int | None,
+        saved: Sequence[int],
     ) -> None:
         self._conn = conn
         self._storage = storage
@@ -89,6 +92,7 @@ class _Search:
         self._mailbox = mailbox
         self._view = view
         self._first_recent_uid = first_recent_uid
+        self._saved = saved
         self._rows: dict[int, FlagRow] | None = None
         self._envelopes: dict[int, bytes] = {}
 
@@ -113,6 +117,8 @@ class _Search:
                 return set(_in_ranges(among, ranges, max(self._view)))
             case SeqSet(ranges):
                 return self._in_sequence(among, ranges)
+            case Saved():
+                return among.intersection(self._saved)
             case Recent(is_set):
                 first_recent = self._first_recent_uid
                 return {uid for uid in among if (first_recent is not None and uid >= first_recent) == is_set}
@@ -211,7 +217,7 @@ def _cost(key: SearchKey) -> int:
             return max(_cost(left), _cost(right))
         case Not(inner):
             return _cost(inner)
-        case All() | UidSet() | SeqSet() | Recent():
+        case All() | UidSet() | SeqSet() | Saved() | Recent():
             return _NOTHING
         case DateKey(DateField.SENT):
             return _CACHED

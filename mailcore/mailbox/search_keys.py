@@ -143,6 +143,11 @@ class SeqSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """`$`: what the last search with RETURN (SAVE) found (RFC 5182)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModSeq:
     """Changed at or after `modseq` (RFC 7162 section 3.1.5)."""
 
@@ -165,5 +170,6 @@ SearchKey = (
     | Size
     | UidSet
     | SeqSet
+    | Saved
     | ModSeq
 )

@@ -1,4 +1,5 @@
-"""The SQL on the table search_segment: words of messages, a block of a mailbox in a row for each kind of text.
+"""The SQL of SEARCH, SORT and THREAD, most of it on the table search_segment: words of messages, a block of a mailbox
+in a row for each kind of text.
 
 Rows are written once and never changed; a block that is to grow is replaced by another row with another id. Whoever has
 seen an id therefore reads what belongs to it, or nothing.
@@ -68,4 +69,34 @@ WHERE messages >= %(at_least)s
   AND NOT EXISTS (SELECT FROM message WHERE mailbox_id = mailbox.id AND uid = mailbox.uidnext - 1
                                         AND internal_date > now() - make_interval(secs => %(calm_s)s))
 ORDER BY random() LIMIT %(most)s
+"""
+
+# What messages are sorted by. Texts are given only where they are needed; without a sent date, the ENVELOPE tells more.
+SORT_COLUMNS = """
+SELECT uid, size, floor(extract(epoch FROM internal_date))::bigint, floor(extract(epoch FROM sent_at))::bigint,
+       CASE WHEN %(with_subject)s::bool THEN subject END,
+       CASE WHEN %(with_envelope)s::bool OR sent_at IS NULL THEN envelope END,
+       envelope IS NOT NULL AND body_structure IS NOT NULL
+FROM message
+"""
+SORT_ROWS = f"""
+{SORT_COLUMNS} WHERE mailbox_id = %(mailbox_id)s AND uid BETWEEN %(first_uid)s AND %(last_uid)s ORDER BY uid
+"""
+SORT_ROWS_OF = f"{SORT_COLUMNS} WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid"
+THREAD_REFS = """
+SELECT uid, thread_refs FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid BETWEEN %(first_uid)s AND %(last_uid)s ORDER BY uid
+"""
+THREAD_REFS_OF = """
+SELECT uid, thread_refs FROM message WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s) ORDER BY uid
+"""
+# As FILL_CACHE: waits for nobody.
+FILL_THREAD_REFS = """
+WITH free AS (
+    SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
+    ORDER BY uid FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE message SET thread_refs = new.thread_refs
+FROM free JOIN unnest(%(uids)s::bigint[], %(thread_refs)s::bytea[]) AS new (uid, thread_refs) USING (uid)
+WHERE message.mailbox_id = %(mailbox_id)s AND message.uid = free.uid
 """

@@ -27,6 +27,7 @@ from mailcore.mailbox.search_keys import (
     Not,
     Or,
     Recent,
+    Saved,
     SearchKey,
     SeqSet,
     Size,
@@ -80,6 +81,16 @@ def read_search(scanner: Scanner) -> SearchKey:
         scanner.position += 8
         reader.codec = charset.codec_of(scanner.astring())
         scanner.space()
+    return _read_all(reader)
+
+
+def read_keys(scanner: Scanner, codec: str) -> SearchKey:
+    """search-key *(SP search-key), with texts in the charset of `codec`."""
+    return _read_all(_Reader(scanner, codec))
+
+
+def _read_all(reader: _Reader) -> SearchKey:
+    scanner = reader.scanner
     keys = [_read_key(reader)]
     while not scanner.at_end():
         scanner.space()
@@ -91,8 +102,8 @@ def _read_key(reader: _Reader) -> SearchKey:
     scanner = reader.scanner
     if scanner.next_is(b"("):
         return _deeper(reader, _read_list)
-    if scanner.data[scanner.position : scanner.position + 1] in b"*0123456789":
-        return SeqSet(read_sequence_set(scanner).open_ended())
+    if scanner.data[scanner.position : scanner.position + 1] in b"$*0123456789":
+        return _set_key(scanner, SeqSet)
     name = scanner.keyword()
     constant = _CONSTANT.get(name)
     if constant is not None:
@@ -166,7 +177,12 @@ def _age(*, is_younger: bool) -> Callable[[_Reader], SearchKey]:
 
 def _uid(reader: _Reader) -> SearchKey:
     reader.scanner.space()
-    return UidSet(read_sequence_set(reader.scanner).open_ended())
+    return _set_key(reader.scanner, UidSet)
+
+
+def _set_key(scanner: Scanner, kind: type[SeqSet | UidSet]) -> SearchKey:
+    wanted = read_sequence_set(scanner)
+    return Saved() if wanted.is_saved else kind(wanted.open_ended())
 
 
 def _modseq(reader: _Reader) -> SearchKey:

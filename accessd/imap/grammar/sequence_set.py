@@ -5,6 +5,7 @@ by the caller, who knows the largest number in use.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accessd.imap.grammar.tokens import MAX_UINT32, BadSyntax, Scanner
@@ -20,6 +21,8 @@ class SequenceSet:
     """Intervals as written: ends may be in either order, may overlap, and may be STAR."""
 
     intervals: tuple[tuple[int, int], ...]
+    is_saved: bool = False
+    """`$`: what the last search with RETURN (SAVE) found (RFC 5182); there are no intervals."""
 
     def resolve(self, largest: int) -> list[tuple[int, int]]:
         """The intervals with `*` replaced by `largest`: low end first, in order, joined where they meet."""
@@ -39,8 +42,13 @@ class SequenceSet:
         return tuple((low or None, high or None) for low, high in self.intervals)
 
 
+SAVED = SequenceSet((), is_saved=True)
+
+
 def read_sequence_set(scanner: Scanner) -> SequenceSet:
-    """sequence-set."""
+    """sequence-set, or `$`."""
+    if scanner.take(b"$"):
+        return SAVED
     return parse_sequence_set(scanner.match(_SET, "a sequence set").group())
 
 
@@ -63,7 +71,7 @@ def _number(text: bytes) -> int:
     return int(text)
 
 
-def format_numbers(numbers: list[int]) -> bytes:
+def format_numbers(numbers: Sequence[int]) -> bytes:
     """A sequence set of `numbers` in the given order, with runs of neighbours written as intervals."""
     parts: list[bytes] = []
     index, count = 0, len(numbers)
