@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from mailcore.log import get_logger
 from mailcore.proxied import Origin
+from mailcore.tls_binding import end_point_of
 
 READ_LIMIT_BYTES = 256 * 1024
 WRITE_LIMIT_BYTES = 512 * 1024
@@ -63,6 +64,7 @@ class Connection(asyncio.Protocol):
         "account_id",
         "app_password_id",
         "client_id",
+        "end_point",
         "farewell",
         "idle_limit_s",
         "last_active",
@@ -120,13 +122,17 @@ class Connection(asyncio.Protocol):
 
     # What the event loop calls.
 
+        # The hash of the certificate the client was shown, for SCRAM-…-PLUS; None where TLS does not end here.
+        self.end_point: bytes | None = None
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there; with implicit TLS, after the handshake."""
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         address = transport.get_extra_info("peername")
         self.peer = self.peer or (address[0] if address else "")
-        self.tls = self.tls or transport.get_extra_info("sslcontext") is not None
+        tls_context = transport.get_extra_info("sslcontext")
+        self.tls = self.tls or tls_context is not None
+        self.end_point = end_point_of(tls_context)
         self._transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)  # type: ignore[union-attr]
         refusal = self._gate.arrived(self)
         if refusal:
@@ -271,6 +277,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self, farewell: str) -> None:
         """Time is up: once the session has read what has arrived, it reads the end of the connection.
+        self.end_point = end_point_of(self._tls_context)
 
         One that cannot even write is cut off.
         """

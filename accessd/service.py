@@ -31,12 +31,12 @@ from accessd.settings import Protocol, Settings
 from accessd.tally import Tally, shared_folder
 from mailcore import log as logging
 from mailcore.config.live import LiveConfig
-from mailcore.config.snapshot import Snapshot
 from mailcore.db.pool import open_pool
 from mailcore.db.status import REPORT_EVERY_S, ProcessReport, forget, report
 from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
+from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import store_changes
 from mailcore.index.index import account_states, modseqs_of
@@ -47,6 +47,7 @@ from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 from mailcore.tls import Certificate
 
+from mailcore.throttle.throttle import Throttle
 FINISH_S = 5.0
 FILES_KEPT_FREE = 200
 SWITCH_S = 0.001
@@ -73,13 +74,10 @@ async def run(settings: Settings, number: int) -> None:
     offload = Offload(pool, settings.threads)
     config = LiveConfig(settings.database_url, offload)
     directory = PostgresDirectory(pool)
-    authenticator = Authenticator(directory, offload)
-
-    def forget_everybody(_snapshot: Snapshot) -> None:
-        directory.forget()
-        authenticator.forget()
-
-    config.on_change(forget_everybody)
+    uses = AppPasswordUses(offload)
+    throttle = Throttle(connect(settings.redis_url), lambda: config.current().auth_failure_limit)
+    authenticator = Authenticator(directory, offload, throttle=throttle, uses=uses)
+    config.on_change(lambda _snapshot: directory.forget())
     await config.start()
     recorder = Recorder(settings.database_url, settings.maillog, hostname=config.current().myhostname)
     publisher = connect_async(settings.redis_url)
@@ -117,6 +115,7 @@ async def run(settings: Settings, number: int) -> None:
     await config.stop()
     await publisher.aclose()
     await offload.plain(journal.close)
+    await uses.flush()
     await _forget(context)
     recorder.close()
     offload.close()

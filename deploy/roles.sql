@@ -26,7 +26,7 @@ GRANT SELECT ON
     oauth_issuer
 TO mail_smtpd, mail_accessd, mail_queue;
 -- App passwords: read where somebody may log in, and written by nobody but the panel; only their last use is noted.
-GRANT SELECT ON app_password TO mail_smtpd, mail_accessd;
+GRANT SELECT ON app_password, login_secret TO mail_smtpd, mail_accessd;
 GRANT SELECT, INSERT, UPDATE ON app_password_use TO mail_smtpd, mail_accessd;
 
 -- The index of mailboxes: whoever delivers or reads.

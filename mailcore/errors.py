@@ -132,3 +132,8 @@ class TooManyConnections(MailError):
     """The account has as many connections as it may have."""
 
     temporary = True
+
+
+def reason_of(error: Exception) -> str:
+    """Why a login failed, for the trace."""
+    return error.reason if isinstance(error, AuthenticationFailed) else type(error).__name__

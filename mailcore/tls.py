@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from mailcore.log import get_logger
+from mailcore.tls_binding import note_certificate
 
 log = get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Certificate:
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
         # Without a password OpenSSL would ask the terminal for that of an encrypted key, and the server would wait.
         context.load_cert_chain(self._cert, self._key, password=lambda: "")
+        note_certificate(context, self._cert.read_text("latin-1"))
         return context
 
 

@@ -1,64 +1,25 @@
-"""SASL PLAIN (RFC 4616) and LOGIN as conversations, sans-IO.
-
-A conversation is a generator: it yields challenges, is sent the client's responses (already base64-decoded), and
-returns the Credentials. Raises AuthSyntaxError on a response that has not the form of the mechanism.
-"""
+"""The octets of SMTP's AUTH exchange (RFC 4954 section 4); what they mean is in mailcore.sasl."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 
-from mailcore.errors import MailError
+from mailcore.sasl.conversation import SaslCancelled, SaslSyntaxError
 
 
-class AuthSyntaxError(MailError):
-    """The client's response is not what the mechanism asks for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What the client claims to be; the password never appears in a log."""
-
-    login: str
-    password: str = field(repr=False)
-
-
-Conversation = Generator[bytes, bytes, Credentials]
-
-
-def plain(initial: bytes | None) -> Conversation:
-    """authorization identity NUL login NUL password, in one response."""
-    response = initial if initial is not None else (yield b"")
-    parts = response.split(b"\0")
-    if len(parts) != 3:
-        raise AuthSyntaxError("PLAIN needs three parts")
-    authorization, login, password = map(_text, parts)
-    if authorization and authorization.lower() != login.lower():
-        raise AuthSyntaxError("nobody may act for somebody else")
-    return Credentials(login, password)
-
-
-def login(initial: bytes | None) -> Conversation:
-    """Two questions; some clients send the name with the command."""
-    name = initial if initial is not None else (yield b"Username:")
-    password = yield b"Password:"
-    return Credentials(_text(name), _text(password))
-
-
-MECHANISMS: dict[str, Callable[[bytes | None], Conversation]] = {"PLAIN": plain, "LOGIN": login}
+def decode_initial(text: str) -> bytes | None:
+    """The initial response of the command; "=" stands for an empty one, "" for none. Raises SaslSyntaxError."""
+    if not text:
+        return None
+    return b"" if text == "=" else _decode(text.encode())
 
 
 def decode_response(line: bytes) -> bytes:
-    """A response line without its line end. "=" stands for an empty one (RFC 4954 section 4)."""
-    if line == b"=":
-        return b""
-    try:
-        return base64.b64decode(line, validate=True)
-    except binascii.Error as error:
-        raise AuthSyntaxError("not base64") from error
+    """A response line without its line end. Raises SaslCancelled for "*", SaslSyntaxError."""
+    if line == b"*":
+        raise SaslCancelled("by the client")
+    return b"" if line == b"=" else _decode(line)
 
 
 def encode_challenge(challenge: bytes) -> bytes:
@@ -66,8 +27,8 @@ def encode_challenge(challenge: bytes) -> bytes:
     return b"334 " + base64.b64encode(challenge) + b"\r\n"
 
 
-def _text(octets: bytes) -> str:
+def _decode(octets: bytes) -> bytes:
     try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise AuthSyntaxError("not UTF-8") from error
+        return base64.b64decode(octets, validate=True)
+    except binascii.Error as error:
+        raise SaslSyntaxError("not base64") from error

@@ -45,16 +45,7 @@ class ContentStream(SMTPStream):
         elif block and incoming.add(block):
             await incoming.flush()
 
-    async def _converse(self, conversation: auth.Conversation) -> auth.Credentials | None:
-        """Challenges and responses to the end; None when the client gives up with "*"."""
-        try:
-            challenge = next(conversation)
-            while True:
-                self._replies.append(auth.encode_challenge(challenge))
-                line = await self._read_line(AUTH_LINE_LIMIT)
-                if line == b"*":
-                    return None
-                challenge = conversation.send(auth.decode_response(line))
-        except StopIteration as end:
-            credentials: auth.Credentials = end.value
-            return credentials
+    async def _exchange(self, challenge: bytes) -> bytes:
+        """A challenge of AUTH, and the client's response."""
+        self._replies.append(auth.encode_challenge(challenge))
+        return auth.decode_response(await self._read_line(AUTH_LINE_LIMIT))

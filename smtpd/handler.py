@@ -9,16 +9,18 @@ import asyncio
 from functools import partial
 
 from mailcore.config.snapshot import Snapshot, plaintext_allowed
-from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
+from mailcore.directory.sasl_login import Attempt, log_in
+from mailcore.errors import AuthenticationFailed, AuthenticationThrottled, MailError
 from mailcore.log import get_logger
 from mailcore.maillog import event as ev
 from mailcore.policy import rules
 from mailcore.policy.context import ConnectContext
 from mailcore.policy.decision import Decision, decide
 from mailcore.reply import Reply
+from mailcore.sasl.conversation import SaslCancelled, SaslSyntaxError
+from mailcore.sasl.mechanisms import offered
 from mailcore.smtp.command import MailCommand, RcptCommand
 from smtpd import happenings, replies
-from smtpd.auth import Credentials
 from smtpd.client import Client
 from smtpd.lookup import Lookup
 from smtpd.services import Services
@@ -107,13 +109,18 @@ class Handler:
         if offers_tls and client.tls is None:
             lines.append("STARTTLS")
         if client.account is None and self.may_authenticate(client):
-            lines.append("AUTH PLAIN LOGIN")
+            lines.append(f"AUTH {' '.join(self.mechanisms(client))}")
         lines += ["ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING"]
         return Reply(250, "", "\n".join(lines))
 
     def may_authenticate(self, client: Client) -> bool:
         """Whether a password may be sent over this connection."""
         return plaintext_allowed(self.snapshot, client.address, tls=client.tls is not None)
+
+    def mechanisms(self, client: Client) -> tuple[str, ...]:
+        """Those of SASL that this client may use."""
+        secure, oauth = self.may_authenticate(client), bool(self.snapshot.oauth_issuers)
+        return offered(secure=secure, end_point=client.end_point, oauth=oauth)
 
     async def mail(self, client: Client, command: MailCommand) -> tuple[Reply, Transaction | None]:
         """A new transaction, if the reply is positive. From here on the client's name is needed."""
@@ -148,17 +155,19 @@ class Handler:
         log.warning("deferred", stage=stage, error=type(error).__name__, detail=str(error).partition("\n")[0])
         return transaction.refuse_on_error(stage, reply, error, recipient=recipient)
 
-    async def authenticate(self, client: Client, credentials: Credentials, mechanism: str) -> Reply:
-        """Is it who it says? Sets the client's account if so."""
+    async def authenticate(self, client: Client, attempt: Attempt, initial: bytes | None) -> Reply:
+        """Is it who it says? Sets the client's account if so. Raises SaslSyntaxError, and what the exchange raises."""
         try:
-            client.account = await self.services.authenticator.check(
-                credentials.login, credentials.password, protocol="smtp", client_ip=client.address
-            )
-        except Exception as error:
-            self._record(client, happenings.login_failed(client, credentials.login, mechanism, error))
+            client.account = await log_in(self.services.authenticator, attempt, initial)
+        except SaslCancelled:
+            return replies.AUTH_ABORTED
+        except SaslSyntaxError:
+            raise
+        except MailError as error:
+            self._record(client, happenings.login_failed(client, attempt.login, attempt.mechanism, error))
             if isinstance(error, AuthenticationFailed | AuthenticationThrottled):
                 return replies.of_error(error)
             log.warning("authentication_unavailable", error=type(error).__name__, detail=str(error).partition("\n")[0])
             return replies.AUTH_UNAVAILABLE
-        self._record(client, happenings.logged_in(client, mechanism))
+        self._record(client, happenings.logged_in(client, attempt.mechanism))
         return replies.AUTHENTICATED

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mailcore.delivery.batch import Arrival
+from mailcore.errors import reason_of
 from mailcore.maillog import event as ev
 from mailcore.outcome import Delivered, Outcome
 from mailcore.policy.context import ClientContext
@@ -56,7 +57,7 @@ def login_failed(client: Client, login: str, mechanism: str, error: Exception) -
         client_name=client.name,
         login=login,
         protocol="smtp",
-        reason=type(error).__name__,
+        reason=reason_of(error),
         mechanism=mechanism,
     )
 

@@ -13,12 +13,15 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from mailcore.directory.sasl_login import Attempt
 from mailcore.log import get_logger
 from mailcore.policy.decision import Decision
 from mailcore.proxied import Origin
 from mailcore.reply import Reply
+from mailcore.sasl.conversation import SaslSyntaxError
 from mailcore.smtp.command import CommandError, parse_mail, parse_rcpt
 from mailcore.smtp.data import ChunkReader
+from mailcore.tls_binding import end_point_of
 from smtpd import auth, replies
 from smtpd.client import Client, client_from, client_of, tls_of
 from smtpd.content import ContentStream
@@ -80,6 +83,7 @@ class SMTPProtocol(ContentStream):
         else:
             self._client = client_from(self._origin, self._entrance.listener)
         self._client.tls = tls_of(self.transport.get_extra_info("ssl_object")) or self._client.tls
+        self._client.end_point = end_point_of(self.transport.get_extra_info("sslcontext"))
         self._entrance.open_protocols.add(self)
         try:
             self._greet()
@@ -276,6 +280,7 @@ class SMTPProtocol(ContentStream):
             await self._start_tls(context)
             assert self.transport is not None
             self._client.tls = tls_of(self.transport.get_extra_info("ssl_object"))
+            self._client.end_point = end_point_of(context)
             self._client.helo, self._client.extended, self._client.account = "", False, None
 
     async def smtp_AUTH(self, argument: str) -> None:
@@ -285,26 +290,19 @@ class SMTPProtocol(ContentStream):
             self._send(refusal)
             return
         name, _, initial = argument.partition(" ")
-        mechanism = auth.MECHANISMS.get(name.upper())
-        if mechanism is None:
+        if name.upper() not in self._handler.mechanisms(self._client):
             self._send(replies.AUTH_MECHANISM if name else replies.usage("AUTH mechanism [initial-response]"))
             return
+        client = self._client
+        attempt = Attempt(name.upper(), "smtp", client.address, self._exchange, client.end_point)
         try:
-            first = auth.decode_response(initial.strip().encode()) if initial else None
-            credentials = await self._converse(mechanism(first))
-        except auth.AuthSyntaxError:
+            self._send(await self._handler.authenticate(client, attempt, auth.decode_initial(initial.strip())))
+        except SaslSyntaxError:
             self._send(replies.AUTH_SYNTAX)
-            return
         except BareNewline:
             self._bare_newline()
-            return
         except LineTooLong:
             self._send(replies.LINE_TOO_LONG)
-            return
-        reply = replies.AUTH_ABORTED
-        if credentials is not None:
-            reply = await self._handler.authenticate(self._client, credentials, name.upper())
-        self._send(reply)
 
     def _cannot_authenticate(self) -> Reply | None:
         if not self._client.extended:

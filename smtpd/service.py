@@ -23,12 +23,14 @@ from mailcore.config.snapshot import Snapshot
 from mailcore.db import status
 from mailcore.db.pool import Connection, open_pool
 from mailcore.db.status import ProcessReport
+from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events import publish
 from mailcore.maillog.record import Recorder
 from mailcore.offload import Offload
 from mailcore.routing.lists import FileLists
+from mailcore.throttle.throttle import Throttle
 from mailcore.tls import Certificate
 from smtpd.client_names import ClientNames
 from smtpd.commit_process import CommitProcess
@@ -69,9 +71,10 @@ class Service:
         incoming = settings.home / "spool" / "incoming"
         incoming.mkdir(parents=True, exist_ok=True)
         directory = PostgresDirectory(self._pool)
-        authenticator = Authenticator(directory, self._offload)
+        self._uses = AppPasswordUses(self._offload)
+        throttle = Throttle(publish.connect(settings.redis_url), lambda: self.config.current().auth_failure_limit)
+        authenticator = Authenticator(directory, self._offload, throttle=throttle, uses=self._uses)
         self.config.on_change(lambda _: directory.forget())
-        self.config.on_change(lambda _: authenticator.forget())
         self.config.on_change(self._generation_changed)
         await self.config.start()
         await self._committer([], 0.0)  # no mail is accepted before it recovered what a power cut may have left
@@ -145,6 +148,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pickup.close()
         await self.config.stop()
+        await self._uses.flush()
         with suppress(psycopg.Error, TimeoutError):
             await asyncio.wait_for(self._offload(_forget), 2.0)
         self._recorder.close()

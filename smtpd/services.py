@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from mailcore.clock import Clock
 from mailcore.config.snapshot import Snapshot
 from mailcore.delivery.batch import Arrival
-from mailcore.directory.lookups import AccountRecord, Directory
+from mailcore.directory.lookups import Directory
+from mailcore.directory.sasl_login import Door
 from mailcore.maillog.event import Event
 from mailcore.outcome import Outcome
 from mailcore.routing.lists import Lists
@@ -42,13 +43,6 @@ class Names(Protocol):
         """Ask for it; the answer comes soon, and is never an error."""
 
 
-class Authenticates(Protocol):
-    """mailcore.directory.authenticate.Authenticator."""
-
-    async def check(self, login: str, password: str, *, protocol: str, client_ip: str) -> AccountRecord:
-        """The account, or an error."""
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """One per process."""
@@ -56,7 +50,7 @@ class Services:
     config: Config
     directory: Directory
     lists: Lists
-    authenticator: Authenticates
+    authenticator: Door
     recorder: Records
     names: Names
     counts: ClientCounts

@@ -46,6 +46,7 @@ from mailcore.index.records import Changes, MailboxRecord
 from mailcore.log import get_logger
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.structure import Part
+from mailcore.sasl.mechanisms import offered
 from mailcore.store.storage import Storage
 
 AUTHENTICATED_IDLE_LIMIT_S = 31 * 60.0
@@ -154,9 +155,18 @@ class ImapSession:
         return capabilities(
             logged_in=self.account is not None,
             starttls=self.connection.may_start_tls,
-            mechanisms=["PLAIN"] if self.plaintext_allowed else [],
+            mechanisms=self.mechanisms,
             literal_minus=self._literal_minus,
         )
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """Those of SASL that may be used now; none to who has logged in."""
+        return offered(
+            secure=self.account is None and self.plaintext_allowed,
+            end_point=self.connection.end_point,
+            oauth=bool(self.context.config.current().oauth_issuers),
+        )
+
 
     @property
     def _literal_minus(self) -> bool:

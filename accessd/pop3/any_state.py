@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from accessd.pop3 import maildrop as maildrops
 from accessd.pop3 import response
+from accessd.pop3.authentication import mechanisms
 from accessd.pop3.command import Command
 from accessd.pop3.state import State
 
@@ -29,7 +30,7 @@ async def capa(session: Pop3Session, _command: Command) -> None:
     if session.state is State.AUTHORIZATION and session.connection.may_start_tls and not session.utf8:
         lines.append("STLS")
     if session.may_send_password:
-        lines += ["USER", "SASL PLAIN"]
+        lines += ["USER", f"SASL {' '.join(mechanisms(session))}"]
     lines.append("IMPLEMENTATION Mailkeep")
     session.connection.write(response.positive("Capabilities follow") + response.listing(lines) + response.END)
 

@@ -5,13 +5,13 @@ APOP is not offered: it needs passwords kept in the clear.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 
 from accessd.pop3 import response
+from accessd.pop3.authentication import authenticate, mechanisms
 from accessd.pop3.command import Command
 from accessd.pop3.login import log_in
+from mailcore.sasl.mechanisms import MECHANISMS
 
 if TYPE_CHECKING:
     from accessd.pop3.session import Pop3Session
@@ -58,41 +58,16 @@ async def pass_(session: Pop3Session, command: Command) -> None:
 
 
 async def auth(session: Pop3Session, command: Command) -> None:
-    """AUTH PLAIN with or without an initial response; AUTH alone lists the mechanisms (RFC 5034, RFC 4616)."""
+    """AUTH with a mechanism and perhaps its initial response; alone it lists the mechanisms (RFC 5034)."""
     session.user = ""
+    offers = mechanisms(session)
     if not command.arguments:
-        names = ["PLAIN"] if session.may_send_password else []
-        session.connection.write(response.positive("Mechanisms follow") + response.listing(names) + response.END)
-    elif command.arguments[0].upper() != "PLAIN":
-        session.connection.write(response.negative("That mechanism is not offered", "AUTH"))
-    elif not session.may_send_password:
+        session.connection.write(response.positive("Mechanisms follow") + response.listing(offers) + response.END)
+        return
+    name, *initial = command.arguments
+    if name.upper() in offers:
+        await authenticate(session, name.upper(), initial[0] if initial else None)
+    elif name.upper() in MECHANISMS and not session.may_send_password:
         session.connection.write(_NEEDS_TLS)
     else:
-        await _auth_plain(session, command.arguments[1:])
-
-
-async def _auth_plain(session: Pop3Session, initial: tuple[str, ...]) -> None:
-    if initial:
-        encoded: bytes | None = b"" if initial[0] == "=" else initial[0].encode()
-    else:
-        session.connection.write(response.challenge())
-        encoded = await session.next_line()
-    if encoded is None:
-        session.end()
-        return
-    name, password = _plain_credentials(encoded) or ("", "")
-    if not name:
-        cancelled = encoded.strip() == b"*"
-        text = "Cancelled" if cancelled else "That is no PLAIN response"
-        session.connection.write(response.negative(text))
-        return
-    await log_in(session, name, password, mechanism="PLAIN")
-
-
-def _plain_credentials(encoded: bytes) -> tuple[str, str] | None:
-    """(authentication identity, password) of RFC 4616 section 2; nobody may act for somebody else."""
-    try:
-        identity, name, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").split("\0")
-    except (binascii.Error, ValueError):
-        return None
-    return (name, password) if identity in ("", name) else None
+        session.connection.write(response.negative("That mechanism is not offered", "AUTH"))

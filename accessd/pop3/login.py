@@ -11,7 +11,7 @@ from accessd.pop3 import maildrop as maildrops
 from accessd.pop3 import response
 from accessd.pop3.errors import response_to
 from mailcore.directory.lookups import AccountRecord
-from mailcore.errors import AuthenticationFailed, AuthenticationThrottled, MailError
+from mailcore.errors import AuthenticationFailed, AuthenticationThrottled, MailError, reason_of
 from mailcore.maillog.event import AuthFailed, AuthOk
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def refuse(session: Pop3Session, error: MailError, name: str, *, mechanism: str)
             client_address=session.connection.peer,
             login=name[:255],
             protocol="pop3",
+            reason=reason_of(error),
             mechanism=mechanism,
         )
     )

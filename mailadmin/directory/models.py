@@ -276,6 +276,19 @@ class AppPasswordUse(models.Model):
         return f"{self.last_at} {self.last_address}"
 
 
+class LoginSecret(models.Model):
+    """One row, made with the table: what salts for names that do not exist are made of (RFC 5802 section 9)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    secret = models.BinaryField()
+
+    class Meta:
+        db_table = "login_secret"
+
+    def __str__(self) -> str:
+        return "secret"
+
+
 class OauthIssuer(models.Model):
     """Who may say that somebody has logged in elsewhere: an issuer of access tokens (RFC 9068, RFC 7628)."""
 

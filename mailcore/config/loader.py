@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from mailcore.config import statements
-from mailcore.config.snapshot import DomainRecord, NetworkSet, NextHop, RewriteRule, Snapshot
+from mailcore.config.snapshot import DomainRecord, NetworkSet, NextHop, OauthIssuer, RewriteRule, Snapshot
 
 Row = dict[str, Any]
 
@@ -33,6 +33,7 @@ def load_snapshot(conn: psycopg.Connection[Any]) -> Snapshot:
             mynetworks=networks(row["cidr"] for row in rows(statements.NETWORKS)),
             recipient_rules=rules_of("recipient", rules, hops),
             sender_rules=rules_of("sender", rules, hops),
+            oauth_issuers=tuple(OauthIssuer(**row) for row in rows(statements.OAUTH_ISSUERS)),
             rewrites={row["pattern"]: RewriteRule(**row) for row in rows(statements.REWRITES)},
             **(server_settings(settings[0], hops) if settings else {}),
         )

@@ -58,6 +58,17 @@ class RewriteRule:
     applies_to: str = "both"
 
 
+@dataclass(frozen=True, slots=True)
+class OauthIssuer:
+    """Who issues access tokens; `jwks` is a JWK set as text for an issuer that publishes none at `jwks_url`."""
+
+    issuer: str
+    audience: str
+    jwks_url: str = ""
+    jwks: str = ""
+    address_claim: str = "email"
+
+
 @dataclass(frozen=True)
 class NetworkSet:
     """Networks, asked by client address."""
@@ -124,6 +135,7 @@ class Snapshot:
     recipient_rules: Mapping[str, NextHop | None] = field(default_factory=dict)
     sender_rules: Mapping[str, NextHop | None] = field(default_factory=dict)
     rewrites: Mapping[str, RewriteRule] = field(default_factory=dict)
+    oauth_issuers: tuple[OauthIssuer, ...] = ()
 
     def next_hop(self, recipient: Address, sender: Address | None) -> NextHop:
         """Transport rule of the recipient, else of the sender, else relayhost, else the MX of the domain."""

@@ -21,3 +21,5 @@ RELAY_HOSTS = "SELECT id, host, port, lookup_mx, tls, username, sealed_password 
 TRANSPORT_RULES = "SELECT match, direction, relayhost_id FROM transport_rule WHERE enabled"
 
 REWRITES = "SELECT pattern, replacement, applies_to FROM sender_rewrite WHERE enabled"
+
+OAUTH_ISSUERS = "SELECT issuer, audience, jwks_url, jwks, address_claim FROM oauth_issuer WHERE enabled ORDER BY issuer"

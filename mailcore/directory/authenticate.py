@@ -1,8 +1,10 @@
-"""Who is this? One door for SMTP AUTH, IMAP and POP3.
+"""Who is this? One door for SMTP AUTH, IMAP and POP3, by password, SCRAM proof or token.
 
-A correct password costs one hash and is then remembered for a minute under a key of this process, never in the clear.
-Failures are counted per client address; after too many the client has to wait, while the account's owner at another
-address does not.
+A correct password costs one hash and is then known for a minute, under a key of this process, never in the clear; a
+login that is remembered costs no I/O. An app password costs no hash at all. What was right is remembered under the hash
+that is stored, and all else is asked of the directory each time: a changed password, a revoked app password and a
+narrower permission count at once. Failures are counted by mailcore.throttle. The client is never told which check
+failed; the error's `reason` is for the trace.
 """
 
 from __future__ import annotations
@@ -11,62 +13,123 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from dataclasses import replace
 
 from mailcore.clock import Clock, SystemClock
-from mailcore.directory.lookups import AccountRecord, Directory, Entry
+from mailcore.config.snapshot import NetworkSet
+from mailcore.directory.app_password_uses import AppPasswordUses
+from mailcore.directory.credentials import AppPasswordRecord, Credentials, has_secret_form
+from mailcore.directory.lookups import AccountRecord, LoginDirectory
 from mailcore.directory.passwords import DUMMY, check_password
+from mailcore.directory.tokens import NoTokens, Tokens
 from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
 from mailcore.offload import Offload
+from mailcore.sasl.conversation import KeySet
+from mailcore.sasl.scram import ITERATIONS, SALT_BYTES, Keys
+from mailcore.throttle.throttle import Throttle
 
 REMEMBER_S = 60.0
 MAX_REMEMBERED = 50_000
-MAX_FAILURES = 20  # of one client address within WINDOW_S
-WINDOW_S = 60.0
-MAX_CLIENTS = 10_000
 MAX_PASSWORD_BYTES = 1024
 
 
 class Authenticator:
-    """`check()` is the only way to become an account. One per process."""
+    """`check`, `check_proof` and `check_token` are the only ways to become an account. One per process."""
 
-    def __init__(self, directory: Directory, offload: Offload, clock: Clock | None = None, *, hashes: int = 2) -> None:
+    def __init__(
+        self,
+        directory: LoginDirectory,
+        offload: Offload,
+        clock: Clock | None = None,
+        *,
+        throttle: Throttle | None = None,
+        uses: AppPasswordUses | None = None,
+        tokens: Tokens | None = None,
+        hashes: int = 2,
+    ) -> None:
         self._directory = directory
         self._offload = offload
         self._clock = clock or SystemClock()
+        self._throttle = throttle or Throttle(None, lambda: 20, self._clock)
+        self._uses = uses
+        self._tokens = tokens or NoTokens()
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, float] = OrderedDict()
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._hashes = asyncio.Semaphore(hashes)  # a hash is a core's work: no more at once than there are cores
         self._running: dict[bytes, asyncio.Task[bool]] = {}
 
-    def forget(self) -> None:
-        """Drop remembered successes: the configuration has changed."""
-        self._known.clear()
-
     async def check(self, login: str, password: str, *, protocol: str, client_ip: str) -> AccountRecord:
-        """The account, if the password is right and the protocol ("imap", "pop3", "smtp") allowed.
+        """The account, if the password is right and it may be used for this protocol ("imap", "pop3", "smtp") here.
 
         Raises AuthenticationFailed, AuthenticationThrottled, DirectoryUnavailable.
         """
         key = login.strip().lower()
-        account = (await self._entry(key)).account
-        if account is not None and self._remembered(account, password):
-            return self._allowed(account, protocol)
-        self._refuse_if_throttled(client_ip)
-        if not await self._matches(account, password):
-            self._count_failure(client_ip)
-            raise AuthenticationFailed(f"{key!r} from {client_ip}")
+        account, credentials = await self._account(key)
+        if account is not None and has_secret_form(password):
+            app_password = credentials.app_password(password)
+            if app_password is not None:
+                return self._allowed(account, credentials, protocol, client_ip, app_password)
+        elif account is not None and self._remembered(account, password):
+            return self._allowed(account, credentials, protocol, client_ip)
+        await self._refuse_if_throttled(client_ip, key)
+        if has_secret_form(password) or not await self._matches(account, password):
+            await self._fail(key, client_ip, "wrong password" if account is not None else "unknown name")
         assert account is not None
         self._remember(account, password)
-        return self._allowed(account, protocol)
+        await self._offload.plain(self._throttle.succeeded, client_ip, key)
+        return self._allowed(account, credentials, protocol, client_ip)
 
-    async def _entry(self, key: str) -> Entry:
-        known = self._directory.cached(key)
-        return known if known is not None else await self._offload.plain(self._directory.entry, key)
+    async def keys(self, login: str) -> KeySet:
+        """What SCRAM needs of this account; of one that cannot do SCRAM, or does not exist, nothing anybody fits."""
+        key = login.strip().lower()
+        account, credentials = await self._account(key)
+        found = credentials.key_set if account is not None else None
+        if found is not None:
+            return found
+        secret = await self._offload.plain(self._directory.login_secret)
+        return KeySet(hmac.digest(secret, key.encode(errors="surrogatepass"), "sha256")[:SALT_BYTES], ITERATIONS)
+
+    async def check_proof(self, login: str, keys: Keys | None, *, protocol: str, client_ip: str) -> AccountRecord:
+        """As check(), for a SCRAM proof that fits `keys` of keys(), or none of them."""
+        key = login.strip().lower()
+        await self._refuse_if_throttled(client_ip, key)
+        account, credentials = await self._account(key)
+        if account is None or keys is None:
+            await self._fail(key, client_ip, "wrong password" if account is not None else "unknown name")
+        assert account is not None
+        assert keys is not None
+        app_password = credentials.with_keys(keys)
+        if app_password is None and keys != credentials.own_keys:
+            await self._fail(key, client_ip, "revoked in the meantime")
+        await self._offload.plain(self._throttle.succeeded, client_ip, key)
+        return self._allowed(account, credentials, protocol, client_ip, app_password)
+
+    async def check_token(self, login: str, token: str, *, protocol: str, client_ip: str) -> AccountRecord:
+        """As check(), for a bearer token; `login` may be "". Nobody guesses a signature, so no failure is counted."""
+        address = await self._tokens.address_of(token)
+        key = login.strip().lower() or address
+        if key != address:
+            raise AuthenticationFailed(f"{key!r} shows a token of {address!r}", "token of somebody else")
+        account, credentials = await self._account(key)
+        if account is None:
+            raise AuthenticationFailed(f"{key!r} from {client_ip}", "unknown name")
+        return self._allowed(account, credentials, protocol, client_ip)
+
+    async def _account(self, key: str) -> tuple[AccountRecord | None, Credentials]:
+        entry = self._directory.cached(key)
+        if entry is None:
+            entry = await self._offload.plain(self._directory.entry, key)
+        account = entry.account
+        if account is None:
+            return None, Credentials()
+        known = self._directory.cached_credentials(account.ref.id)
+        if known is None:
+            known = await self._offload.plain(self._directory.credentials, account.ref.id)
+        return account, known
 
     async def _matches(self, account: AccountRecord | None, password: str) -> bool:
-        if len(password.encode()) > MAX_PASSWORD_BYTES:
+        if len(password.encode(errors="surrogatepass")) > MAX_PASSWORD_BYTES:
             return False
         if account is None:
             await self._hash(password, DUMMY)  # so that the answer takes as long as for an account that exists
@@ -83,10 +146,22 @@ class Authenticator:
         async with self._hashes:
             return await self._offload.plain(check_password, password, stored)
 
-    def _allowed(self, account: AccountRecord, protocol: str) -> AccountRecord:
-        if not account.allows(protocol):
-            raise AuthenticationFailed(f"{account.address} may not use {protocol}")
-        return account
+    def _allowed(
+        self,
+        account: AccountRecord,
+        credentials: Credentials,
+        protocol: str,
+        client_ip: str,
+        app_password: AppPasswordRecord | None = None,
+    ) -> AccountRecord:
+        reason = _objection(account, credentials, protocol, client_ip, app_password)
+        if reason:
+            raise AuthenticationFailed(f"{account.address} from {client_ip} over {protocol}: {reason}", reason)
+        if app_password is None:
+            return account
+        if self._uses is not None:
+            self._uses.note(app_password.id, client_ip)
+        return replace(account, app_password_id=app_password.id)
 
     def _digest(self, account: AccountRecord, password: str) -> bytes:
         # The stored hash is part of it: a changed password never matches a remembered one.
@@ -101,17 +176,35 @@ class Authenticator:
         if len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
 
-    def _refuse_if_throttled(self, client_ip: str) -> None:
-        failures = self._failures.get(client_ip)
-        start = self._clock.monotonic() - WINDOW_S
-        while failures and failures[0] < start:
-            failures.popleft()
-        if failures and len(failures) >= MAX_FAILURES:
-            raise AuthenticationThrottled(f"{len(failures)} failures from {client_ip}")
+    async def _refuse_if_throttled(self, client_ip: str, key: str) -> None:
+        if await self._offload.plain(self._throttle.must_wait, client_ip, key):
+            raise AuthenticationThrottled(f"too many failures from the network of {client_ip}")
 
-    def _count_failure(self, client_ip: str) -> None:
-        failures = self._failures.setdefault(client_ip, deque(maxlen=MAX_FAILURES))
-        failures.append(self._clock.monotonic())
-        self._failures.move_to_end(client_ip)
-        if len(self._failures) > MAX_CLIENTS:
-            self._failures.popitem(last=False)
+    async def _fail(self, key: str, client_ip: str, reason: str) -> None:
+        await self._offload.plain(self._throttle.failed, client_ip, key)
+        raise AuthenticationFailed(f"{key!r} from {client_ip}", reason)
+
+
+def _objection(
+    account: AccountRecord,
+    credentials: Credentials,
+    protocol: str,
+    client_ip: str,
+    app_password: AppPasswordRecord | None,
+) -> str:
+    """Why somebody whose password is right may not come in; "" when nothing is against it."""
+    if not account.enabled:
+        return "account disabled"
+    if not account.allows(protocol):
+        return "protocol not allowed"
+    if not _is_in(client_ip, credentials.networks):
+        return "network not allowed"
+    if app_password is None:
+        return "only app passwords" if credentials.app_passwords_only else ""
+    if protocol not in app_password.protocols:
+        return "protocol not allowed for the app password"
+    return "" if _is_in(client_ip, app_password.networks) else "network not allowed for the app password"
+
+
+def _is_in(client_ip: str, allowed: NetworkSet) -> bool:
+    return not allowed.networks or client_ip in allowed

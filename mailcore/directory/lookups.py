@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailcore.directory.credentials import Credentials
 from mailcore.identity import AccountRef
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """An account as the programs see it. `password` is Django's format; `used_bytes` may be some seconds old."""
+    """An account as the programs see it. `password` is Django's format; `used_bytes` may be some seconds old.
+
+    `app_password_id` is set in what a login returns, when it was by an app password.
+    """
 
     ref: AccountRef
     password: str = "!"
@@ -20,6 +24,7 @@ class AccountRecord:
     allow_pop3: bool = True
     allow_smtp: bool = True
     used_bytes: int = 0
+    app_password_id: int | None = None
 
     @property
     def address(self) -> str:
@@ -65,3 +70,16 @@ class Directory(Protocol):
 
     def aliases_to(self, target: str) -> frozenset[str]:
         """Keys of enabled aliases that name this address as a target: what its owner may also send as."""
+
+
+class LoginDirectory(Directory, Protocol):
+    """What the authenticator asks besides."""
+
+    def credentials(self, account_id: int) -> Credentials:
+        """What one may log in to this account with; nothing if it is gone."""
+
+    def cached_credentials(self, account_id: int) -> Credentials | None:
+        """What credentials() would say, if that is known without I/O."""
+
+    def login_secret(self) -> bytes:
+        """A secret of this installation, the same in all its processes."""

@@ -16,6 +16,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from mailcore.clock import Clock, SystemClock
 from mailcore.directory import statements
+from mailcore.directory.credential_rows import credentials_of
+from mailcore.directory.credentials import Credentials
 from mailcore.directory.lookups import AccountRecord, AliasRecord, Entry
 from mailcore.errors import DirectoryUnavailable
 from mailcore.identity import AccountRef
@@ -32,6 +34,8 @@ class PostgresDirectory:
         self._pool = pool
         self._clock = clock or SystemClock()
         self._cache: OrderedDict[str, tuple[float, Entry]] = OrderedDict()
+        self._credentials: OrderedDict[int, Credentials] = OrderedDict()
+        self._login_secret = b""
         self._lock = threading.Lock()
         self._epoch = 0
 
@@ -40,6 +44,7 @@ class PostgresDirectory:
         with self._lock:
             self._epoch += 1
             self._cache.clear()
+            self._credentials.clear()
 
     def cached(self, key: str) -> Entry | None:
         with self._lock:
@@ -65,20 +70,39 @@ class PostgresDirectory:
         return self.entry(key).alias
 
     def aliases_to(self, target: str) -> frozenset[str]:
-        try:
-            with self._pool.connection() as conn:
-                rows = conn.execute(statements.ALIASES_TO, {"target": target}).fetchall()
-        except (psycopg.Error, PoolTimeout) as error:
-            raise DirectoryUnavailable(str(error).strip()) from error
-        return frozenset(row[0] for row in rows)
+        return frozenset(row["address"] for row in self._rows(statements.ALIASES_TO, {"target": target}))
+
+    def cached_credentials(self, account_id: int) -> Credentials | None:
+        return self._credentials.get(account_id)
+
+    def credentials(self, account_id: int) -> Credentials:
+        known = self.cached_credentials(account_id)
+        if known is not None:
+            return known
+        epoch = self._epoch
+        found = credentials_of(self._rows(statements.CREDENTIALS, {"account_id": account_id}))
+        with self._lock:
+            if epoch == self._epoch:
+                self._credentials[account_id] = found
+                if len(self._credentials) > MAX_ENTRIES:
+                    self._credentials.popitem(last=False)
+        return found
+
+    def login_secret(self) -> bytes:
+        if not self._login_secret:
+            self._login_secret = bytes(self._rows(statements.LOGIN_SECRET, {})[0]["secret"])
+        return self._login_secret
 
     def _load(self, key: str) -> Entry:
+        rows = self._rows(statements.ENTRY, {"key": key})
+        return entry_of(rows[0]) if rows else Entry()
+
+    def _rows(self, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         try:
             with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
-                row = cursor.execute(statements.ENTRY, {"key": key}).fetchone()
+                return cursor.execute(statement, parameters).fetchall()
         except (psycopg.Error, PoolTimeout) as error:
             raise DirectoryUnavailable(str(error).strip()) from error
-        return entry_of(row) if row else Entry()
 
     def _remember(self, key: str, entry: Entry, epoch: int) -> None:
         has_quota = entry.account is not None and entry.account.ref.quota_bytes > 0

@@ -12,3 +12,27 @@ LEFT JOIN alias l ON l.address = asked.key
 
 # "Contains", which the index on the array answers; "= ANY" would read every alias.
 ALIASES_TO = "SELECT address FROM alias WHERE enabled AND targets @> ARRAY[%(target)s::varchar]"
+
+# One row for each app password, and one without any if there are none.
+CREDENTIALS = """
+SELECT a.login_networks::text[] AS login_networks, a.app_passwords_only,
+       a.scram_salt, a.scram_iterations, a.scram_stored_key, a.scram_server_key,
+       p.id, p.digest, p.stored_key, p.server_key, p.allow_imap, p.allow_pop3, p.allow_smtp,
+       p.networks::text[] AS networks
+FROM account a LEFT JOIN app_password p ON p.account_id = a.id
+WHERE a.id = %(account_id)s
+"""
+
+# What makes up a salt for names that do not exist, the same in all processes.
+LOGIN_SECRET = "SELECT secret FROM login_secret WHERE id = 1"
+
+# Some may have been revoked in the meantime.
+NOTE_USES = """
+INSERT INTO app_password_use (app_password_id, last_at, last_address)
+SELECT p.id, used.at, used.address::inet
+FROM unnest(%(ids)s::bigint[], %(ats)s::timestamptz[], %(addresses)s::text[]) AS used (id, at, address)
+JOIN app_password p ON p.id = used.id
+ORDER BY p.id
+ON CONFLICT (app_password_id) DO UPDATE SET last_at = excluded.last_at, last_address = excluded.last_address
+WHERE app_password_use.last_at < excluded.last_at
+"""

@@ -25,12 +25,15 @@ USERS = {
     "mailcore.mailbox.statements": PROGRAMS,
     "mailcore.queue.statements": ("mail_queue", "mail_web"),
 }
+# Nobody logs in to the queue.
+LOGIN_ONLY = {"CREDENTIALS", "LOGIN_SECRET", "NOTE_USES"}
 NEEDED = [
     (role, f"{module}.{name}", text)
     for module, roles in USERS.items()
     for name, text in constants(importlib.import_module(module)).items()
     if not text.lstrip().upper().startswith((*NOT_PREPARED, "COPY"))
     for role in roles
+    if not (role == "mail_queue" and name in LOGIN_ONLY)
 ]
 NEEDED += [(role, "mailcore.db.status", status.REPORT) for role in PROGRAMS]
 NEEDED += [("mail_queue", "mailadmin.trace.retention", text) for text in (retention.MAKE, retention.FORGET)]

@@ -1,18 +1,23 @@
-"""LOGIN and AUTHENTICATE PLAIN (RFC 3501 section 6.2, RFC 4616, SASL-IR of RFC 4959)."""
+"""LOGIN and AUTHENTICATE (RFC 3501 section 6.2, SASL-IR of RFC 4959); the mechanisms are those of mailcore.sasl."""
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
 from accessd.imap.command import Authenticate, Login
 from accessd.imap.grammar.command_args import decode_base64
-from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.response import Completion, Response
-from mailcore.errors import AuthenticationFailed, MailError
+from mailcore.directory import sasl_login
+from mailcore.directory.lookups import AccountRecord
+from mailcore.errors import MailError, reason_of
 from mailcore.mailbox.account import ensure_account
 from mailcore.maillog.event import AuthFailed, AuthOk
+from mailcore.sasl.conversation import SaslCancelled, SaslSyntaxError
+from mailcore.sasl.mechanisms import MECHANISMS
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -25,59 +30,65 @@ async def login(session: ImapSession, command: Login) -> AsyncGenerator[Response
     if not session.plaintext_allowed:
         yield PRIVACY_REQUIRED
         return
-    yield await _become(session, command.user, command.password, "LOGIN")
+    check = session.context.authenticator.check
+    try:
+        account = await check(command.user, command.password, protocol="imap", client_ip=session.connection.peer)
+    except MailError as error:
+        _failed(session, error, command.user, "LOGIN")
+        raise
+    yield await _become(session, account, "LOGIN")
 
 
 async def authenticate(session: ImapSession, command: Authenticate) -> AsyncGenerator[Response, None]:
-    """AUTHENTICATE PLAIN."""
-    if command.mechanism != "PLAIN":
-        yield Completion("NO", b"CANNOT", "Mechanism not supported")
+    """AUTHENTICATE by a mechanism that CAPABILITY names."""
+    if command.mechanism not in session.mechanisms:
+        unknown = command.mechanism not in MECHANISMS or session.plaintext_allowed
+        yield Completion("NO", b"CANNOT", "Mechanism not supported") if unknown else PRIVACY_REQUIRED
         return
-    if not session.plaintext_allowed:
-        yield PRIVACY_REQUIRED
-        return
-    message = command.initial
-    if message is None:
-        yield response.continuation(b"")
-        line = await session.read_line()
-        if line == b"*":
-            yield Completion("BAD", text="AUTHENTICATE cancelled")
-            return
-        message = decode_base64(line)
-    user, password = _plain(message)
-    yield await _become(session, user, password, "PLAIN")
-
-
-def _plain(message: bytes) -> tuple[str, str]:
-    """authzid NUL authcid NUL passwd; nobody may act for another."""
-    parts = message.split(b"\0")
-    if len(parts) != 3:
-        raise BadSyntax("Not a PLAIN message")
+    connection = session.connection
+    exchange = partial(_exchange, session)
+    attempt = sasl_login.Attempt(command.mechanism, "imap", connection.peer, exchange, connection.end_point)
     try:
-        authzid, user, password = (part.decode("utf-8") for part in parts)
-    except UnicodeDecodeError:
-        raise BadSyntax("Not UTF-8") from None
-    if authzid and authzid.lower() != user.lower():
-        raise AuthenticationFailed("authorization identity differs")
-    return user, password
-
-
-async def _become(session: ImapSession, user: str, password: str, mechanism: str) -> Completion:
-    context, client = session.context, session.connection.peer
-    try:
-        account = await context.authenticator.check(user, password, protocol="imap", client_ip=client)
+        account = await sasl_login.log_in(session.context.authenticator, attempt, command.initial)
+    except SaslCancelled:
+        yield Completion("BAD", text="AUTHENTICATE cancelled")
+    except SaslSyntaxError as error:
+        yield Completion("BAD", text=f"Not a {command.mechanism} response: {error}")
     except MailError as error:
-        context.recorder.record(
-            AuthFailed(
-                client_address=client, login=user, protocol="imap", reason=type(error).__name__, mechanism=mechanism
-            )
-        )
+        _failed(session, error, attempt.login, command.mechanism)
         raise
+    else:
+        yield await _become(session, account, command.mechanism)
+
+
+async def _exchange(session: ImapSession, challenge: bytes) -> bytes:
+    session.connection.write(response.continuation(binascii.b2a_base64(challenge, newline=False)))
+    await session.connection.drain()
+    line = await session.read_line()
+    if line == b"*":
+        raise SaslCancelled("by the client")
+    return decode_base64(line)
+
+
+def _failed(session: ImapSession, error: MailError, login: str, mechanism: str) -> None:
+    session.context.recorder.record(
+        AuthFailed(
+            client_address=session.connection.peer,
+            login=login,
+            protocol="imap",
+            reason=reason_of(error),
+            mechanism=mechanism,
+        )
+    )
+
+
+async def _become(session: ImapSession, account: AccountRecord, mechanism: str) -> Completion:
+    context = session.context
     if not context.recent_logins.has(account.ref.id):
         await context.offload(ensure_account, session.storage, account.ref)
         context.recent_logins.note(account.ref.id)
     session.log_in(account)
     context.recorder.record(
-        AuthOk(client_address=client, account=account.address, protocol="imap", mechanism=mechanism)
+        AuthOk(client_address=session.connection.peer, account=account.address, protocol="imap", mechanism=mechanism)
     )
     return Completion(code=session.capabilities(), text="Logged in")

@@ -187,7 +187,7 @@ def test_an_authenticated_user_may_relay_under_the_own_name_only(site):
         ([b"AUTH PLAIN", b"*"], b"501"),
         ([b"AUTH PLAIN", b"not base64!"], b"501"),
         ([b"AUTH PLAIN", base64.b64encode(b"onlyone")], b"501"),
-        ([b"AUTH PLAIN", base64.b64encode(b"bob\0alice@example.org\0secret")], b"501"),
+        ([b"AUTH PLAIN", base64.b64encode(b"bob\0alice@example.org\0secret")], b"535"),
         ([b"AUTH CRAM-MD5"], b"504"),
         ([b"AUTH"], b"501"),
     ],
@@ -210,13 +210,13 @@ def test_authentication_only_once_and_not_within_a_transaction(site):
 
 def test_authentication_is_recorded_without_the_password(site):
     client = submission(site)
-    client.say(b"AUTH PLAIN " + base64.b64encode(b"\0alice@example.org\0wrong") + b"\r\n")
+    client.say(b"AUTH PLAIN " + base64.b64encode(b"\0alice@example.org\0mistake") + b"\r\n")
     client.say(b"AUTH PLAIN " + PLAIN + b"\r\n")
 
     assert site.events.of(ev.AuthFailed)[0].login == "alice@example.org"
     assert site.events.of(ev.AuthOk)[0].account == "alice@example.org"
     assert "secret" not in repr(site.events.events)
-    assert "wrong" not in repr(site.events.events)
+    assert "mistake" not in repr(site.events.events)
 
 
 def test_no_password_in_clear_from_elsewhere(site):

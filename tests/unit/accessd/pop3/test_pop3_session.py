@@ -203,7 +203,7 @@ S: EXPIRE NEVER
 S: UTF8 USER
 S: LANG
 S: USER
-S: SASL PLAIN
+S: SASL PLAIN LOGIN SCRAM-SHA-256
 S: IMPLEMENTATION Mailkeep
 S: .
 C: STLS
@@ -269,7 +269,7 @@ def encoded(*parts):
         (f"C: AUTH PLAIN {encoded(bytes([0xFF]), b'a', b'')}\n", "-ERR That is no PLAIN response"),
         (
             f"C: AUTH PLAIN {encoded(b'bob@example.org', b'alice@example.org', b'a secret')}\n",
-            "-ERR That is no PLAIN response",
+            "-ERR [AUTH] Authentication failed",
         ),
         ("C: AUTH CRAM-MD5\n", "-ERR [AUTH] That mechanism is not offered"),
         (f"C: AUTH PLAIN {encoded(b'', b'alice@example.org', b'no')}\n", "-ERR [AUTH] Authentication failed"),
@@ -280,7 +280,7 @@ def test_sasl_that_does_not_succeed(context, dialogue, answer):
 
 
 def test_the_mechanisms_are_listed(context):
-    expect(context, "S: +OK Mailkeep POP3 ready\nC: AUTH\nS: +OK Mechanisms follow\nS: PLAIN\nS: .\n")
+    expect(context, "S: +OK Mailkeep POP3 ready\nC: AUTH\nS: +OK Mechanisms follow\nS: PLAIN\nS: LOGIN\nS: SCRAM-SHA-256\nS: .\n")
 
 
 @pytest.mark.parametrize(

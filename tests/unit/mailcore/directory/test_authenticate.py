@@ -2,29 +2,41 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
 
 from mailcore.clock import FakeClock
-from mailcore.directory.authenticate import MAX_FAILURES, REMEMBER_S, WINDOW_S, Authenticator
+from mailcore.config.loader import networks
+from mailcore.directory.authenticate import REMEMBER_S, Authenticator
+from mailcore.directory.credentials import AppPasswordRecord, Credentials, digest_of, new_secret
 from mailcore.directory.lookups import AccountRecord
 from mailcore.directory.memory import MemoryDirectory
+from mailcore.directory.passwords import check_password
 from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
 from mailcore.identity import AccountRef
+from mailcore.sasl.scram import keys_of
+from mailcore.throttle.failures import WINDOW_S
+from mailcore.throttle.throttle import Throttle
 
+MAX_FAILURES = 20
+SECRET = new_secret()
+SALT = b"0123456789abcdef"
+OWN_KEYS, APP_KEYS = keys_of("secret", SALT, 4096), keys_of(SECRET, SALT, 4096)
 STORED = make_password("secret", hasher="argon2")
 
 
 class CountingOffload:
-    """Runs at once, and counts."""
+    """Runs at once, and counts the hashes among all else."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.calls = self.hashes = 0
 
     async def plain(self, fn: Callable[..., Any], *args: Any) -> Any:
         self.calls += 1
+        self.hashes += fn is check_password
         return fn(*args)
 
 
@@ -46,7 +58,8 @@ def directory() -> MemoryDirectory:
 
 @pytest.fixture
 def door(directory: MemoryDirectory, offload: CountingOffload, clock: FakeClock) -> Authenticator:
-    return Authenticator(directory, offload, clock)  # type: ignore[arg-type]
+    throttle = Throttle(None, lambda: MAX_FAILURES, clock)
+    return Authenticator(directory, offload, clock, throttle=throttle)  # type: ignore[arg-type]
 
 
 def check(door: Authenticator, login: str, password: str, protocol: str = "imap", ip: str = "192.0.2.1") -> str:
@@ -72,16 +85,17 @@ def test_everything_else_does_not(door, login, password, protocol):
         check(door, login, password, protocol)
 
 
-def test_a_success_is_remembered_for_a_minute(door, offload, clock):
+def test_a_success_is_remembered_for_a_minute_and_then_costs_no_io(door, offload, clock):
     check(door, "alice@example.org", "secret")
+    before = offload.calls
     check(door, "alice@example.org", "secret")
 
-    assert offload.calls == 1
+    assert (offload.hashes, offload.calls) == (1, before)
 
     clock.advance(REMEMBER_S + 1)
     check(door, "alice@example.org", "secret")
 
-    assert offload.calls == 2
+    assert offload.hashes == 2
 
 
 def test_a_changed_password_is_not_the_remembered_one(door, directory):
@@ -114,4 +128,161 @@ def test_equal_logins_at_once_cost_one_hash(door, offload):
         return [account.address for account in await asyncio.gather(*checks)]
 
     assert asyncio.run(several()) == ["alice@example.org"] * 20
-    assert offload.calls == 1
+    assert offload.hashes == 1
+
+
+def test_who_was_right_from_there_lately_gets_in_while_others_guess(door):
+    check(door, "alice@example.org", "secret", ip="198.51.100.9")
+    for number in range(MAX_FAILURES):
+        with pytest.raises((AuthenticationFailed, AuthenticationThrottled)):
+            check(door, f"name{number}@example.org", "x" * 2000, ip="198.51.100.7")
+
+    with pytest.raises(AuthenticationThrottled):
+        check(door, "bob@example.org", "x", ip="198.51.100.9")
+    assert check(door, "alice@example.org", "secret", ip="198.51.100.8") == "alice@example.org"
+
+
+# App passwords, networks, SCRAM.
+
+
+class Uses:
+    def __init__(self):
+        self.noted = []
+
+    def note(self, app_password_id, client_ip):
+        self.noted.append((app_password_id, client_ip))
+
+
+def with_credentials(directory, **changes):
+    """alice's account with one app password for IMAP."""
+    phone = AppPasswordRecord(7, digest_of(SECRET), APP_KEYS, frozenset({"imap"}))
+    given = {"salt": SALT, "iterations": 4096, "own_keys": OWN_KEYS, "app_passwords": (phone,), **changes}
+    directory.credentials_of[1] = Credentials(**given)
+    return phone
+
+
+def reason(door, *args, **kwargs):
+    with pytest.raises(AuthenticationFailed) as refused:
+        check(door, *args, **kwargs)
+    return refused.value.reason
+
+
+def test_an_app_password_opens_without_a_hash_and_without_io(directory, offload, clock):
+    with_credentials(directory)
+    uses = Uses()
+    door = Authenticator(directory, offload, clock, uses=uses)
+
+    assert check(door, "alice@example.org", SECRET) == "alice@example.org"
+    assert offload.calls == 0
+    assert uses.noted == [(7, "192.0.2.1")]
+
+
+def test_a_login_says_by_which_app_password_it_was(door, directory):
+    with_credentials(directory)
+
+    account = asyncio.run(door.check("alice@example.org", SECRET, protocol="imap", client_ip="192.0.2.1"))
+
+    assert account.app_password_id == 7
+
+
+def test_a_revoked_app_password_is_wrong_at_once_and_costs_no_hash(door, directory, offload):
+    with_credentials(directory)
+    check(door, "alice@example.org", SECRET)
+    with_credentials(directory, app_passwords=())
+
+    assert reason(door, "alice@example.org", SECRET) == "wrong password"
+    assert offload.hashes == 0
+
+
+def test_guessed_app_passwords_count_as_failures(door, directory):
+    with_credentials(directory)
+    for _ in range(MAX_FAILURES):
+        reason(door, "alice@example.org", new_secret())
+
+    with pytest.raises(AuthenticationThrottled):
+        check(door, "alice@example.org", new_secret())
+    assert check(door, "alice@example.org", SECRET) == "alice@example.org"
+
+
+@pytest.mark.parametrize(
+    ("changes", "password", "ip", "why"),
+    [
+        ({"networks": networks(["192.0.2.0/24"])}, "secret", "198.51.100.9", "network not allowed"),
+        ({"networks": networks(["192.0.2.0/24"])}, SECRET, "198.51.100.9", "network not allowed"),
+        ({"app_passwords_only": True}, "secret", "192.0.2.1", "only app passwords"),
+    ],
+)
+def test_a_right_password_that_may_not_be_used_here(door, directory, changes, password, ip, why):
+    with_credentials(directory, **changes)
+
+    assert reason(door, "alice@example.org", password, ip=ip) == why
+
+
+def test_a_remembered_password_is_still_asked_from_where_it_comes(door, directory):
+    with_credentials(directory, networks=networks(["192.0.2.0/24"]))
+    check(door, "alice@example.org", "secret")
+
+    assert reason(door, "alice@example.org", "secret", ip="198.51.100.9") == "network not allowed"
+
+
+def test_an_app_password_has_protocols_and_networks_of_its_own(door, directory):
+    directory.accounts["alice@example.org"] = AccountRecord(AccountRef(1, "alice@example.org"), STORED)
+    phone = with_credentials(directory)
+    assert reason(door, "alice@example.org", SECRET, "smtp") == "protocol not allowed for the app password"
+
+    with_credentials(directory, app_passwords=(replace(phone, networks=networks(["2001:db8::/32"])),))
+    assert reason(door, "alice@example.org", SECRET) == "network not allowed for the app password"
+    assert check(door, "alice@example.org", SECRET, ip="2001:db8::1") == "alice@example.org"
+
+
+def test_the_trace_learns_which_check_failed(door):
+    assert reason(door, "nobody@example.org", "secret") == "unknown name"
+    assert reason(door, "alice@example.org", "x") == "wrong password"
+    assert reason(door, "gone@example.org", "secret") == "account disabled"
+    assert reason(door, "alice@example.org", "secret", "pop3") == "protocol not allowed"
+
+
+def proof(door, login, keys, ip="192.0.2.1"):
+    return asyncio.run(door.check_proof(login, keys, protocol="imap", client_ip=ip))
+
+
+def test_scram_knows_the_keys_of_the_password_and_of_the_app_passwords(door, directory):
+    with_credentials(directory)
+
+    found = asyncio.run(door.keys(" Alice@example.org"))
+
+    assert (found.salt, found.iterations, found.keys) == (SALT, 4096, (OWN_KEYS, APP_KEYS))
+    assert proof(door, "alice@example.org", OWN_KEYS).app_password_id is None
+    assert proof(door, "alice@example.org", APP_KEYS).app_password_id == 7
+
+
+def test_a_name_that_does_not_exist_has_a_salt_of_its_own_which_stays(door, directory):
+    one, again, other = (
+        asyncio.run(door.keys(name)) for name in ("no@example.org", "no@example.org", "one@example.org")
+    )
+
+    assert one == again
+    assert len(one.salt) == len(SALT)
+    assert one.salt != other.salt
+    assert one.keys == ()
+    assert asyncio.run(door.keys("alice@example.org")).keys == ()  # exists, but has no verifier yet
+
+
+def test_wrong_proofs_are_throttled_and_a_permission_is_asked_for(door, directory):
+    with_credentials(directory, app_passwords_only=True)
+    with pytest.raises(AuthenticationFailed, match="only app passwords"):
+        proof(door, "alice@example.org", OWN_KEYS)
+    for _ in range(MAX_FAILURES):
+        with pytest.raises(AuthenticationFailed):
+            proof(door, "alice@example.org", None, ip="198.51.100.9")
+
+    with pytest.raises(AuthenticationThrottled):
+        proof(door, "alice@example.org", APP_KEYS, ip="198.51.100.9")
+    assert proof(door, "alice@example.org", APP_KEYS)
+
+
+def test_a_key_that_was_revoked_between_question_and_proof_opens_nothing(door, directory):
+    with_credentials(directory, app_passwords=())
+
+    with pytest.raises(AuthenticationFailed):
+        proof(door, "alice@example.org", APP_KEYS)

@@ -1,0 +1,1 @@
+"""Guessing passwords is made slow, over all programs together."""
