@@ -4,7 +4,8 @@
     ├── AddressSyntaxError
     ├── StoreError
     │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, HasChildren, CannotDeleteInbox
-    │   ├── OverQuota, MessageGone, NotPermitted
+    │   ├── OverQuota, MessageGone, NotPermitted, IdentifierInvalid, AclTooLong
+    │   ├── MetadataTooBig, MetadataTooMany
     │   └── MailboxInUse*, StoreUnavailable*, StoreFull*
     ├── DirectoryUnavailable*
     ├── QueueUnavailable*
@@ -62,6 +63,22 @@ class MessageGone(StoreError):
 
 class NotPermitted(StoreError):
     """The mailbox is somebody else's, who has not given this right (RFC 4314)."""
+
+
+class IdentifierInvalid(StoreError):
+    """Nobody here can be meant by this in a list of rights, or it is the owner, who has them all."""
+
+
+class AclTooLong(StoreError):
+    """The list of rights has as many entries as it may have."""
+
+
+class MetadataTooBig(StoreError):
+    """The value of an annotation is longer than allowed (RFC 5464 section 4.3)."""
+
+
+class MetadataTooMany(StoreError):
+    """There are as many annotations as there may be (RFC 5464 section 4.3)."""
 
 
 class OverQuota(StoreError):

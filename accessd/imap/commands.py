@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from accessd.imap import command as commands
-from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sorting
+from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sharing, sorting
 from accessd.imap.grammar import command_args as arguments
 from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments
+from accessd.imap.handlers.acl import delete_acl, get_acl, list_rights, my_rights, set_acl
 from accessd.imap.handlers.any_state import capability, identify, logout, noop
 from accessd.imap.handlers.append import append
 from accessd.imap.handlers.authenticate import authenticate, login
@@ -83,6 +84,11 @@ COMMANDS: dict[str, Row] = {
     "GETQUOTA": Row(args_quota.get_quota, IN_AUTHENTICATED, get_quota),
     "GETQUOTAROOT": Row(args_quota.get_quota_root, IN_AUTHENTICATED, get_quota_root),
     "SETQUOTA": Row(args_quota.set_quota, IN_AUTHENTICATED, set_quota),
+    "GETACL": Row(sharing.get_acl, IN_AUTHENTICATED, get_acl),
+    "SETACL": Row(sharing.set_acl, IN_AUTHENTICATED, set_acl),
+    "DELETEACL": Row(sharing.delete_acl, IN_AUTHENTICATED, delete_acl),
+    "LISTRIGHTS": Row(sharing.list_rights, IN_AUTHENTICATED, list_rights),
+    "MYRIGHTS": Row(sharing.my_rights, IN_AUTHENTICATED, my_rights),
     "CHECK": Row(no_arguments(commands.Check()), IN_SELECTED, noop, looks_at_files=True),
     "CLOSE": Row(no_arguments(commands.Close(expunge=True)), IN_SELECTED, close),
     "UNSELECT": Row(no_arguments(commands.Close(expunge=False)), IN_SELECTED, close),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from accessd.imap.response import Completion
 from mailcore.errors import (
+    AclTooLong,
     AddressSyntaxError,
     AuthenticationFailed,
     AuthenticationThrottled,
@@ -14,6 +15,7 @@ from mailcore.errors import (
     DirectoryUnavailable,
     ExpansionError,
     HasChildren,
+    IdentifierInvalid,
     LoginTooSoon,
     MailboxExists,
     MailboxInUse,
@@ -21,6 +23,8 @@ from mailcore.errors import (
     MailboxNotFound,
     MailError,
     MessageGone,
+    MetadataTooBig,
+    MetadataTooMany,
     NotPermitted,
     OverQuota,
     QueueUnavailable,
@@ -40,6 +44,11 @@ COMPLETIONS: dict[type[MailError], Completion] = {
     HasChildren: Completion("NO", b"HASCHILDREN", "Mailbox has others below it"),
     CannotDeleteInbox: Completion("NO", b"CANNOT", "INBOX cannot be deleted"),
     NotPermitted: Completion("NO", b"NOPERM", "Permission denied"),
+    IdentifierInvalid: Completion("NO", b"CANNOT", "Nobody here can have such an entry"),
+    AclTooLong: Completion("NO", b"LIMIT", "Too many entries"),
+    # RFC 5464 section 4.3.
+    MetadataTooBig: Completion("NO", b"METADATA MAXSIZE 65536", "Value too large"),
+    MetadataTooMany: Completion("NO", b"METADATA TOOMANY", "Too many annotations"),
     OverQuota: Completion("NO", b"OVERQUOTA", "Quota exceeded"),
     MessageGone: Completion("NO", b"EXPUNGEISSUED", "Message no longer exists"),
     MailboxInUse: Completion("NO", b"INUSE", "Mailbox is locked, try again later"),

@@ -21,6 +21,7 @@ from mailcore.index.records import FlagChange, FlagMode, FlagResult, FlagRow, Ma
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.flags import SEEN, Flags
 from mailcore.message.headers import header_end
+from mailcore.sharing.rights import KEEP_SEEN
 from mailcore.store.base import MessageStore, StoredMessage
 from mailcore.store.storage import Storage
 
@@ -140,7 +141,7 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
     messages = {row.uid: row for row in message_rows(conn, view.record.id, uids)}
     seen = NOTHING_SEEN
     chosen = _within_budget(plan, uids, messages)
-    if plan.sets_seen and not view.read_only:
+    if plan.sets_seen and not view.read_only and KEEP_SEEN in view.rights:
         seen = _set_seen(conn, storage, account, view, [messages[uid] for uid in chosen if uid in messages])
         messages |= {row.uid: _with_flags(messages[row.uid], row) for row in seen.rows}
     rows = _rows(conn, storage, account, plan, [messages[uid] for uid in chosen if uid in messages])

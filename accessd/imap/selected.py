@@ -15,15 +15,17 @@ from accessd.imap import response
 from accessd.imap.grammar.flags import format_flags
 from accessd.imap.grammar.sequence_set import SequenceSet
 from accessd.imap.grammar.tokens import BadSyntax
+from mailcore.errors import NotPermitted
 from mailcore.identity import AccountRef
 from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
-from mailcore.sharing.rights import ALL
+from mailcore.sharing.rights import ALL, CHANGES_MESSAGES, WRITE, settable_bits
 
 
 class View:
     """What SELECT showed, kept up to date."""
 
     __slots__ = (
+        "_examined",
         "_expunged",
         "_flags",
         "_saved",
@@ -44,7 +46,8 @@ class View:
         self.owner = owner
         self.rights = rights
         """What the reader may do here: letters of RFC 4314."""
-        self.read_only = read_only
+        self._examined = read_only
+        self.read_only = read_only or not set(CHANGES_MESSAGES) & set(rights)
         self.first_recent_uid = opened.first_recent_uid
         self.modseq = opened.record.highestmodseq
         self.uidnext = opened.record.uidnext
@@ -54,6 +57,20 @@ class View:
         self._expunged: set[int] = set()
         self._flags: dict[int, FlagRow] = {}
         self._saved: Sequence[int] = ()
+
+    def require(self, *needed: str) -> None:
+        """Raises NotPermitted if the reader lacks one of these rights here."""
+        for right in needed:
+            if right not in self.rights:
+                raise NotPermitted(f"{self.owner.address}/{self.record.name} needs {right}")
+
+    def take_rights(self, rights: str) -> list[bytes]:
+        """What the reader may do from now on; tells which flags, if that is news."""
+        if rights == self.rights:
+            return []
+        self.rights = rights
+        self.read_only = self._examined or not set(CHANGES_MESSAGES) & set(rights)
+        return [self.permanent_flags_line()]
 
     # Numbers.
 
@@ -204,6 +221,10 @@ class View:
 
     def permanent_flags_line(self) -> bytes:
         """`* OK [PERMANENTFLAGS (...)]`."""
-        flags = b"" if self.read_only else format_flags(31, self.keywords) + rb" \*"
-        text = "No permanent flags permitted" if self.read_only else "Flags permitted"
+        bits = 0 if self.read_only else settable_bits(self.rights)
+        if bits and WRITE in self.rights:
+            flags = format_flags(bits, self.keywords) + rb" \*"
+        else:
+            flags = format_flags(bits)
+        text = "Flags permitted" if flags else "No permanent flags permitted"
         return response.ok(text, b"PERMANENTFLAGS (%b)" % flags)

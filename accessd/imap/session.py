@@ -47,6 +47,8 @@ from mailcore.log import get_logger
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.structure import Part
 from mailcore.sasl.mechanisms import offered
+from mailcore.sharing import places
+from mailcore.sharing.rights import READ
 from mailcore.store.storage import Storage
 
 AUTHENTICATED_IDLE_LIMIT_S = 31 * 60.0
@@ -260,8 +262,19 @@ class ImapSession:
             changes = await self.context.offload(_look, self.storage, view.owner, view.record, view.modseq, files=files)
         except MailboxNotFound:
             raise Disconnect("The selected mailbox was deleted") from None
+        told = await self._new_rights()
         view.take(changes)
-        return view.flush(expunge=expunge, with_modseq=self.condstore)
+        return told + view.flush(expunge=expunge, with_modseq=self.condstore)
+
+    async def _new_rights(self) -> list[bytes]:
+        """In a mailbox of somebody else: what one may do there now (RFC 4314)."""
+        view = self.selected
+        if view.owner.id == self.reader.id:
+            return []
+        rights = await self.context.offload(places.rights_now, self.reader, view.owner, view.record.id)
+        if READ not in rights:
+            raise Disconnect("The selected mailbox is no longer yours to read")
+        return view.take_rights(rights)
 
     # The loop.
 
@@ -324,6 +337,9 @@ class ImapSession:
     async def _execute(self, tag: bytes, name: str, row: Row, command: object) -> None:
         self.tag = tag
         try:
+            if self._changed and self.view is not None:
+                for line in await self._new_rights():
+                    self.connection.write(line)
             completion = await self._run_handler(row, command)
             if self.view is not None:
                 await self._tell_news(row)

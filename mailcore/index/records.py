@@ -149,15 +149,20 @@ class FlagMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """One STORE: add, remove or replace these flags."""
+    """One STORE: add, remove or replace these flags. REPLACE leaves alone what its sender has no right to change
+    (mailcore.sharing.flags).
+    """
 
     mode: FlagMode
     flags: Flags
+    kept_bits: int = 0
+    keeps_keywords: bool = False
 
     def apply(self, bits: int, keywords: Sequence[str]) -> Flags:
         """The flags of a message after this change. Keywords are compared without case."""
         if self.mode is FlagMode.REPLACE:
-            return Flags(self.flags.bits, frozenset(_same_case(self.flags.keywords, keywords)))
+            wanted = frozenset(keywords) if self.keeps_keywords else _same_case(self.flags.keywords, keywords)
+            return Flags(self.flags.bits | bits & self.kept_bits, wanted)
         if self.mode is FlagMode.ADD:
             if not self.flags.keywords:
                 return Flags(bits | self.flags.bits, frozenset(keywords))

@@ -24,6 +24,7 @@ from mailcore.index.index import (
     write_ledgers,
 )
 from mailcore.index.records import MailboxRecord
+from mailcore.sharing import acl
 from mailcore.store.base import MessageStore
 from mailcore.store.layout import INBOX, SEPARATOR, canonical_name
 from mailcore.store.storage import Storage
@@ -204,6 +205,9 @@ def _create_missing(
     if not missing:
         return
     _insert(conn, account, missing)
+    # RFC 4314 section 4: who may read a mailbox may read what is made below it.
+    above = {name: next((each for each in reversed(_above(name)) if each in existing), None) for name in missing}
+    acl.inherit(conn, account.id, {name: parent for name, parent in above.items() if parent is not None})
     for name in missing:
         store.create_mailbox(name)
 

@@ -12,7 +12,7 @@ from accessd.imap.command import Copy
 from accessd.imap.errors import TRY_CREATE
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
-from mailcore.errors import MailboxNotFound
+from mailcore.errors import MailboxNotFound, NotPermitted
 from mailcore.identity import AccountRef
 from mailcore.index.records import CopiedUids
 from mailcore.mailbox import mailbox as mailboxes
@@ -65,6 +65,8 @@ def _transfer(
 ) -> tuple[int, CopiedUids]:
     place = places.resolve(conn, reader, target_name).require(INSERT)
     target = get_mailbox(conn, place.owner, place.name)
+    if place.owner.id != view.owner.id:
+        raise NotPermitted("not yet between accounts")
     transfer = mailboxes.move if move else mailboxes.copy
     return target.id, transfer(conn, storage, view.owner, view.record, uids, place.name)
 

@@ -31,6 +31,6 @@ async def create(session: ImapSession, command: Create) -> AsyncGenerator[Respon
 
 
 def _create(conn: Connection, storage: Storage, reader: AccountRef, name: str, use: str) -> AccountRef:
-    place = places.resolve(conn, reader, name).require(CREATE)
+    place = places.resolve_new(conn, reader, name).require(CREATE)
     create_mailbox(conn, storage, place.owner, place.name, use)
     return place.owner

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from accessd.imap.command import Expunge
 from accessd.imap.response import Completion, Response
 from mailcore.mailbox import mailbox as mailboxes
+from mailcore.sharing.rights import EXPUNGE
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -19,6 +20,7 @@ async def expunge(session: ImapSession, command: Expunge) -> AsyncGenerator[Resp
     if view.read_only:
         yield Completion("NO", text="Mailbox is read-only")
         return
+    view.require(EXPUNGE)
     uids: Sequence[int] | None = None
     if command.uids is not None:
         uids = list(view.select(command.uids, by_uid=True))

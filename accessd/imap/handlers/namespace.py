@@ -1,4 +1,6 @@
-"""NAMESPACE (RFC 2342): one personal namespace, nobody else's, nothing shared."""
+"""NAMESPACE (RFC 2342): one's own names, those of other users, and what belongs to the whole domain
+(mailcore.sharing.names).
+"""
 
 from __future__ import annotations
 
@@ -15,4 +17,4 @@ if TYPE_CHECKING:
 
 async def namespace(session: ImapSession, command: Namespace) -> AsyncGenerator[Response, None]:
     """NAMESPACE."""
-    yield response.untagged(b'NAMESPACE (("" "/")) NIL NIL')
+    yield response.untagged(b'NAMESPACE (("" "/")) (("user/" "/")) (("shared/" "/"))')

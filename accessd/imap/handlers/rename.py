@@ -10,6 +10,7 @@ from psycopg import Connection
 from accessd.imap.command import Rename
 from accessd.imap.grammar.mailbox_name import INBOX
 from accessd.imap.response import Completion, Response
+from mailcore.errors import MailboxNameInvalid
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import get_mailbox, rename_mailbox
 from mailcore.sharing import places
@@ -32,7 +33,9 @@ async def rename(session: ImapSession, command: Rename) -> AsyncGenerator[Respon
 
 def _rename(conn: Connection, storage: Storage, reader: AccountRef, old: str, new: str) -> tuple[AccountRef, int]:
     place = places.resolve(conn, reader, old).require(DELETE_MAILBOX)
-    target = places.resolve(conn, reader, new).require(CREATE)
+    target = places.resolve_new(conn, reader, new).require(CREATE)
+    if target.owner.id != place.owner.id or (place.owner.id != reader.id and place.name == INBOX):
+        raise MailboxNameInvalid("a mailbox stays with its owner, and his INBOX is his")
     mailbox_id = get_mailbox(conn, place.owner, place.name).id
     rename_mailbox(conn, storage, place.owner, place.name, target.name)
     return place.owner, mailbox_id

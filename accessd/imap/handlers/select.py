@@ -36,7 +36,7 @@ async def select(session: ImapSession, command: Select) -> AsyncGenerator[Respon
     view = View(opened, owner=place.owner, rights=place.rights, read_only=command.read_only)
     session.select(view)
     yield b"".join(_describe(view, opened.first_unseen_uid))
-    yield Completion(code=b"READ-ONLY" if command.read_only else b"READ-WRITE")
+    yield Completion(code=b"READ-ONLY" if view.read_only else b"READ-WRITE")
 
 
 def _open(conn: Connection, storage: Storage, reader: AccountRef, command: Select) -> tuple[Place, OpenMailbox]:

@@ -9,8 +9,10 @@ from accessd.imap.command import Store
 from accessd.imap.enabled import CONDSTORE
 from accessd.imap.grammar.sequence_set import format_numbers
 from accessd.imap.response import Completion, Response
+from mailcore.errors import NotPermitted
 from mailcore.index.records import FlagChange, FlagResult
 from mailcore.mailbox import mailbox as mailboxes
+from mailcore.sharing.flags import permitted
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -22,6 +24,9 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
     if view.read_only:
         yield Completion("NO", text="Mailbox is read-only")
         return
+    change = permitted(FlagChange(command.mode, command.flags), view.rights)
+    if change is None:
+        raise NotPermitted(f"{view.owner.address}/{view.record.name}: flags")
     if command.unchanged_since is not None:
         session.enable(CONDSTORE)
     uids = list(view.select(command.sequence_set, by_uid=command.by_uid))
@@ -34,7 +39,7 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
         view.owner,
         view.record,
         uids,
-        FlagChange(command.mode, command.flags),
+        change,
         command.unchanged_since,
     )
     session.announce([view.record.id])

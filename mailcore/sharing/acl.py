@@ -1,0 +1,120 @@
+"""The list of rights of a mailbox: read, changed, inherited (RFC 4314 sections 2 and 3).
+
+An identifier is the address of an account, "anyone" or "authenticated"; one that begins with "-" takes rights away. The
+owner has every right always and therefore no entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import psycopg
+
+from mailcore.address import Address
+from mailcore.errors import AclTooLong, AddressSyntaxError, IdentifierInvalid
+from mailcore.identity import AccountRef
+from mailcore.sharing import rights, statements
+
+Connection = psycopg.Connection[Any]
+EVERYBODY = ("anyone", "authenticated")
+MOST_ENTRIES = 1000
+"""Of one mailbox. LIST reads the entries of a reader, GETACL those of a mailbox."""
+
+
+class Change(Enum):
+    """What SETACL does with the rights it names."""
+
+    REPLACE = ""
+    ADD = "+"
+    REMOVE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """Whom an entry is about; `negative` ones lose the rights."""
+
+    name: str
+    negative: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Identifier:
+        """As clients write it. Raises IdentifierInvalid."""
+        negative = text.startswith("-")
+        name = text[negative:]
+        if name.lower() in EVERYBODY:
+            return cls(name.lower(), negative)
+        try:
+            return cls(Address.parse(name).key, negative)
+        except AddressSyntaxError as error:
+            raise IdentifierInvalid(str(error)) from None
+
+    def __str__(self) -> str:
+        return f"{'-' if self.negative else ''}{self.name}"
+
+
+def entries(conn: Connection, mailbox_id: int) -> list[tuple[Identifier, str]]:
+    """All entries of a mailbox, those that take away last."""
+    rows = conn.execute(statements.LIST, {"mailbox_id": mailbox_id})
+    return [(Identifier(name, negative), letters) for name, negative, letters in rows]
+
+
+def change(
+    conn: Connection, owner: AccountRef, mailbox_id: int, who: Identifier, letters: str, how: Change = Change.REPLACE
+) -> str:
+    """SETACL: returns the rights of the entry after it; one without rights is no entry. Raises IdentifierInvalid for
+    who is no account here and for the owner, AclTooLong.
+    """
+    _check(conn, owner, who)
+    entry = {"mailbox_id": mailbox_id, "identifier": who.name, "negative": who.negative}
+    with conn.transaction():
+        conn.execute(statements.LOCK_LIST, entry)
+        row = conn.execute(statements.ENTRY, entry).fetchone()
+        after = _changed(row[0] if row else "", letters, how)
+        if not after:
+            conn.execute(statements.REMOVE, entry)
+            return after
+        counted = conn.execute(statements.COUNT, entry).fetchone()
+        if row is None and counted and counted[0] >= MOST_ENTRIES:
+            raise AclTooLong(f"{owner.address}: {counted[0]} entries")
+        conn.execute(statements.SET, {**entry, "rights": after})
+    return after
+
+
+def remove(conn: Connection, mailbox_id: int, who: Identifier) -> None:
+    """DELETEACL: the entry goes, if there is one."""
+    entry = {"mailbox_id": mailbox_id, "identifier": who.name, "negative": who.negative}
+    conn.execute(statements.REMOVE, entry)
+
+
+def inherit(conn: Connection, account_id: int, parents: Mapping[str, str]) -> None:
+    """Mailboxes that have just been made get the lists of those above them: {name: name above}."""
+    if parents:
+        conn.execute(
+            statements.INHERIT,
+            {"account_id": account_id, "names": list(parents), "parents": list(parents.values())},
+        )
+
+
+def forget(conn: Connection, address: str) -> list[int]:
+    """The account goes: nobody who gets its address later has its rights. Returns the mailboxes it was let into."""
+    return [row[0] for row in conn.execute(statements.FORGET_IDENTIFIER, {"address": address})]
+
+
+def _check(conn: Connection, owner: AccountRef, who: Identifier) -> None:
+    if who.name == owner.address:
+        raise IdentifierInvalid("the owner has all rights")
+    if who.name not in EVERYBODY and conn.execute(statements.IS_ACCOUNT, {"address": who.name}).fetchone() is None:
+        raise IdentifierInvalid(f"{who.name} is no account here")
+
+
+def _changed(before: str, letters: str, how: Change) -> str:
+    match how:
+        case Change.REPLACE:
+            return rights.ordered(letters)
+        case Change.ADD:
+            return rights.ordered(before + letters)
+        case Change.REMOVE:
+            return rights.ordered(set(before) - set(letters))
