@@ -25,8 +25,9 @@ from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
 _BLOCK = 5_000
-
-_SUBJECT, _FROM, _TO, _CC = 1, 2, 5, 6
+# RFC 5322 section 3.3 knows no year before 1900; senders of 2002 wrote 0102.
+_FIRST_DATE = int(datetime(1900, 1, 1, tzinfo=UTC).timestamp())
+_SUBJECT = 1
 
 
 class SortRow(NamedTuple):
@@ -43,10 +44,10 @@ class SortRow(NamedTuple):
     @property
     def date(self) -> int:
         """The sent date."""
-        if self.sent is not None:
-            return self.sent
-        found = _date_in(self.envelope) if self.envelope is not None else None
-        return self.arrival if found is None else found
+        found = self.sent
+        if found is None and self.envelope is not None:
+            found = _date_in(self.envelope)
+        return self.arrival if found is None or found < _FIRST_DATE else found
 
     def mailbox(self, position: int) -> str:
         """addr-mailbox of the first address of a field."""
@@ -58,8 +59,10 @@ class SortRow(NamedTuple):
         address = self._first_address(position)
         if not address:
             return ""
-        name, _, local, domain = (decode_header(each) if isinstance(each, bytes) else "" for each in address)
-        return name.strip() or (f"{local}@{domain}" if domain else local)
+        # Encoded words are for names only (RFC 2047 section 5).
+        name = decode_header(address[0]).strip() if isinstance(address[0], bytes) else ""
+        local, domain = (decode(each) if isinstance(each, bytes) else "" for each in address[2:])
+        return name or (f"{local}@{domain}" if domain else local)
 
     def _first_address(self, position: int) -> list[search_text.Value]:
         if self.envelope is None:
