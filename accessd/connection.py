@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         "task",
         "tls",
         "told",
+        "told_at",
     )
 
     def __init__(
@@ -115,15 +116,17 @@ class Connection(asyncio.Protocol):
         # What the registry of sessions calls it (accessd.sessions), and how it told of it last; 0: not at all.
         self.number = 0
         self.told = 0
+        # The last_active of which it was told that the client is idle since.
+        self.told_at = 0.0
         self.task: asyncio.Task[None] | None = None
         self.peer = origin.host if origin is not None else ""
         # TLS that ends at the balancer protects the client's password, too.
         self.tls = origin is not None and origin.tls is not None
+        # The hash of the certificate the client was shown, for SCRAM-…-PLUS; None where TLS does not end here.
+        self.end_point: bytes | None = None
 
     # What the event loop calls.
 
-        # The hash of the certificate the client was shown, for SCRAM-…-PLUS; None where TLS does not end here.
-        self.end_point: bytes | None = None
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there; with implicit TLS, after the handshake."""
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
@@ -274,10 +277,10 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._paused = self._blocked = False
         self.tls = True
+        self.end_point = end_point_of(self._tls_context)
 
     def expire(self, farewell: str) -> None:
         """Time is up: once the session has read what has arrived, it reads the end of the connection.
-        self.end_point = end_point_of(self._tls_context)
 
         One that cannot even write is cut off.
         """

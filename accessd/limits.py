@@ -29,6 +29,8 @@ class ConnectionLimits:
         self._config = config
         self._most = most
         self.connections: set[Connection] = set()
+        # Numbers of sessions that the registry has told of and that are no more (accessd.sessions).
+        self.gone: list[int] = []
 
     def arrived(self, connection: Connection) -> str:
         """A client is there (after the handshake of a TLS port). Returns why it must go, "" when it may stay."""
@@ -64,7 +66,10 @@ class ConnectionLimits:
         """It is no account any more. Safe to repeat."""
         if connection.account_id:
             self._tally.remove(f"account {connection.account_id}")
-            connection.account_id = 0
+            connection.account_id = connection.app_password_id = 0
+        if connection.told:
+            self.gone.append(connection.number)
+            connection.told = 0
 
     def look_for_others(self) -> None:
         """Notice other processes of this node; on any thread."""

@@ -27,16 +27,18 @@ from accessd.limits import ConnectionLimits
 from accessd.listener import Listener
 from accessd.notifications import Hub
 from accessd.pop3.session import Pop3Session
+from accessd.sessions import SessionRegistry
 from accessd.settings import Protocol, Settings
 from accessd.tally import Tally, shared_folder
 from mailcore import log as logging
 from mailcore.config.live import LiveConfig
 from mailcore.db.pool import open_pool
+from mailcore.db.sessions import begin
 from mailcore.db.status import REPORT_EVERY_S, ProcessReport, forget, report
 from mailcore.delivery.recovery import journals, recover
+from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.postgres import PostgresDirectory
-from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import store_changes
 from mailcore.index.index import account_states, modseqs_of
@@ -45,9 +47,9 @@ from mailcore.memory import give_back_large_blocks
 from mailcore.offload import Offload
 from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
+from mailcore.throttle.throttle import Throttle
 from mailcore.tls import Certificate
 
-from mailcore.throttle.throttle import Throttle
 FINISH_S = 5.0
 FILES_KEPT_FREE = 200
 SWITCH_S = 0.001
@@ -106,16 +108,17 @@ async def run(settings: Settings, number: int) -> None:
         limits=limits,
         journal=journal,
     )
+    await offload(begin)
     hub.start()
     files.start()
     await _serve(settings, context, number)
     limits.close()
     await files.stop()
     await hub.stop()
+    await uses.flush()
     await config.stop()
     await publisher.aclose()
     await offload.plain(journal.close)
-    await uses.flush()
     await _forget(context)
     recorder.close()
     offload.close()
@@ -184,6 +187,7 @@ async def _report(context: Context, number: int, listening: list[str]) -> None:
     started_at = datetime.now(UTC)
     changed = asyncio.Event()
     context.config.on_change(lambda _snapshot: changed.set())
+    registry = SessionRegistry(context.limits)
     while True:
         # Cleared first: a change during the report is reported next.
         changed.clear()
@@ -191,6 +195,7 @@ async def _report(context: Context, number: int, listening: list[str]) -> None:
         await context.offload.plain(context.limits.look_for_others)
         try:
             await context.offload(report, process)
+            await registry.tell(context.offload)
         except psycopg.Error as error:
             log.warning("not_reported", error=str(error).strip())
         with contextlib.suppress(TimeoutError):

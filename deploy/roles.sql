@@ -49,5 +49,6 @@ GRANT EXECUTE ON FUNCTION trace_make_partitions(date, date), trace_forget_before
 GRANT DELETE ON traffic_hour TO mail_queue;
 GRANT SELECT, INSERT, UPDATE ON traffic_hour TO mail_smtpd, mail_accessd, mail_queue;
 GRANT SELECT, INSERT, UPDATE, DELETE ON process_status TO mail_smtpd, mail_accessd, mail_queue;
+GRANT SELECT, INSERT, UPDATE, DELETE ON client_session TO mail_accessd;
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO mail_smtpd, mail_accessd, mail_queue;

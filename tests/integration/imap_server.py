@@ -67,6 +67,13 @@ class RawClient:
         line, _, self._buffer = self._buffer.partition(b"\r\n")
         return line
 
+    def read_octets(self, size: int) -> bytes:
+        """As many as a literal has."""
+        while len(self._buffer) < size:
+            self._more()
+        octets, self._buffer = self._buffer[:size], self._buffer[size:]
+        return octets
+
     def read_line(self) -> bytes:
         """One response with the literals in it."""
         whole = b""
@@ -118,6 +125,7 @@ class ImapServer:
     home: Path
     authority: TestAuthority
     process: subprocess.Popen[bytes]
+    pop3_port: int
     clients: list[RawClient] = field(default_factory=list)
 
     def client_context(self) -> ssl.SSLContext:
@@ -221,7 +229,7 @@ def prepare_database(url: str) -> None:
 def start(home: Path, database_url: str, redis_url: str) -> ImapServer:
     authority = TestAuthority(home / "tls")
     certificate, key = authority.issue("127.0.0.1")
-    port, tls_port = choose_free_port(), choose_free_port()
+    port, tls_port, pop3_port = choose_free_port(), choose_free_port(), choose_free_port()
     environment = {
         **os.environ,
         "MAIL_HOME": str(home),
@@ -231,7 +239,7 @@ def start(home: Path, database_url: str, redis_url: str) -> ImapServer:
         "TLS_KEY": str(key),
         "IMAP_PORT": str(port),
         "IMAPS_PORT": str(tls_port),
-        "POP3_PORT": "0",
+        "POP3_PORT": str(pop3_port),
         "POP3S_PORT": "0",
     }
     with open(home / "log" / "accessd", "ab") as log:
@@ -243,7 +251,7 @@ def start(home: Path, database_url: str, redis_url: str) -> ImapServer:
             stderr=log,
         )
     wait_until(lambda: listens(tls_port) and process.poll() is None, seconds=30, what="accessd listens")
-    return ImapServer(port, tls_port, database_url, redis_url, home, authority, process)
+    return ImapServer(port, tls_port, database_url, redis_url, home, authority, process, pop3_port)
 
 
 def listens(port: int) -> bool:

@@ -159,7 +159,7 @@ class a_connection:
     """What limits look at."""
 
     def __init__(self):
-        self.peer, self.account_id = "192.0.2.1", 0
+        self.peer, self.account_id, self.app_password_id, self.told = "192.0.2.1", 0, 0, 0
 
 
 def count_in_a_process_of_its_own(folder, ready):

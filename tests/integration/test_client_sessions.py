@@ -1,0 +1,289 @@
+"""Who is connected: what accessd writes into client_session, when it writes nothing, and how a session is ended."""
+
+import asyncio
+import poplib
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from accessd.sessions import IDLE_AFTER_S, SessionRegistry
+from mailcore.db.sessions import Answer, SessionRow, begin, end, end_of_account, tell
+from mailcore.db.status import ProcessReport, forget, report
+from tests.fixtures_servers import wait_until
+from tests.integration.imap_server import PASSWORD
+from tests.integration.imap_server import imap_process_of_module as imap_process_of_module
+from tests.integration.imap_server import imap_server as imap_server
+
+SESSIONS = "SELECT s.*, a.address FROM client_session s JOIN account a ON a.id = s.account_id ORDER BY s.id"
+
+
+def sessions(database_url, address=""):
+    with psycopg.connect(database_url, row_factory=dict_row) as conn:
+        return [row for row in conn.execute(SESSIONS).fetchall() if address in ("", row["address"])]
+
+
+def pop3_login(imap, address):
+    client = poplib.POP3("127.0.0.1", imap.pop3_port, timeout=10)
+    client.user(address)
+    client.pass_(PASSWORD)
+    return client
+
+
+def test_a_pop3_session_is_listed_while_it_lasts(imap):
+    address = imap.account()
+    before = datetime.now(UTC) - timedelta(seconds=5)
+
+    client = pop3_login(imap, address)
+    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
+    (row,) = sessions(imap.database_url, address)
+    client.quit()
+
+    assert (row["protocol"], row["mailbox"], row["tls"]) == ("pop3", "INBOX", False)
+    assert (str(row["client_address"]), row["idle_since"], row["end_wanted"]) == ("127.0.0.1", None, "")
+    assert before < row["since"] <= datetime.now(UTC)
+    wait_until(lambda: not sessions(imap.database_url, address), what="it is listed no more")
+
+
+def test_a_pop3_session_is_ended_with_a_word(imap):
+    address = imap.account()
+    client = pop3_login(imap, address)
+    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
+
+    with psycopg.connect(imap.database_url, autocommit=True) as conn:
+        ended = end(conn, [row["id"] for row in sessions(imap.database_url, address)], "Ended by the administrator")
+
+    assert ended == 1
+    assert client.file.readline() == b"-ERR [SYS/TEMP] Ended by the administrator\r\n"
+    assert client.file.readline() == b""
+
+
+@pytest.fixture
+def conn(servers):
+    """A database in which this process reports, with the account 1."""
+    url = servers.create_database()
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO domain (name, kind, enabled, description, created_at) VALUES ('a', 'local', true, '', now())"
+        )
+        conn.execute(
+            "INSERT INTO account (id, address, domain_id, password, display_name, quota_bytes, enabled, store,"
+            " allow_imap, allow_pop3, allow_smtp, is_staff, is_superuser, created_at)"
+            " VALUES (1, 'a@a', 'a', '', '', 0, true, 'maildir', true, true, true, false, false, now())"
+        )
+        report(conn, ProcessReport("accessd", 0, datetime.now(UTC), 1))
+        yield conn
+    servers.drop_database(url)
+
+
+def a_row(number, **more):
+    values = {"protocol": "imap", "account_id": 1, "client_address": "192.0.2.1", "client_id": "", "tls": True}
+    values |= {"since": datetime(2026, 1, 1, tzinfo=UTC), "mailbox": "INBOX", "idle_since": None}
+    return SessionRow(number, **{**values, **more})
+
+
+def listed(conn):
+    return conn.execute("SELECT number, mailbox, end_wanted FROM client_session ORDER BY number").fetchall()
+
+
+def test_rows_are_made_changed_and_removed_in_one_statement(conn):
+    tell(conn, [a_row(1), a_row(2), a_row(3)], [])
+
+    answer = tell(conn, [a_row(2, mailbox="Sent"), a_row(4)], [1, 3])
+
+    assert listed(conn) == [(2, "Sent", ""), (4, "INBOX", "")]
+    assert answer.ends == {}
+
+
+def test_an_end_that_is_wanted_stays_wanted_until_the_row_is_gone(conn):
+    tell(conn, [a_row(1), a_row(2)], [])
+    conn.execute("UPDATE client_session SET app_password_id = 9 WHERE number = 2")
+
+    assert end_of_account(conn, 1, "Password revoked", app_password_id=9) == 1
+    tell(conn, [a_row(2, mailbox="Sent", app_password_id=0)], [])
+
+    assert tell(conn, [], []).ends == {2: "Password revoked"}
+    assert end_of_account(conn, 1, "Ended") == 1
+    assert tell(conn, [], []).ends == {1: "Ended", 2: "Password revoked"}
+    assert tell(conn, [], [1, 2]).ends == {1: "Ended", 2: "Password revoked"}
+    assert tell(conn, [], []).ends == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "ended"),
+    [
+        ("UPDATE account SET enabled = false", [1, 2]),
+        ("UPDATE account SET allow_pop3 = false", [2]),
+        ("UPDATE account SET display_name = 'x', enabled = true", []),
+        ("DELETE FROM account", [1, 2]),
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_sessions_of_who_may_no_longer_log_in_end(conn, statement, ended, before):
+    rows = [a_row(1), a_row(2, protocol="pop3")]
+    if before:
+        tell(conn, rows, [])
+        conn.execute(statement)
+    else:
+        conn.execute(statement)
+        tell(conn, rows, [])
+
+    assert tell(conn, [], []).ends == dict.fromkeys(ended, "Account disabled")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_sessions_of_a_revoked_app_password_end_and_no_others(conn, before):
+    statement = (
+        "INSERT INTO app_password (account_id, name, digest, stored_key, server_key, allow_imap,"
+        " allow_pop3, allow_smtp, networks, created_at) VALUES (1, 'telephone', '', '', '', true, true, true, '{}', now()) RETURNING id"
+    )
+    (app_password,) = conn.execute(statement).fetchone()
+    rows = [a_row(1), a_row(2, app_password_id=app_password)]
+    if before:
+        tell(conn, rows, [])
+        conn.execute("DELETE FROM app_password")
+    else:
+        conn.execute("DELETE FROM app_password")
+        tell(conn, rows, [])
+
+    assert tell(conn, [], []).ends == {2: "App password revoked"}
+
+
+def test_rows_go_with_their_process_and_a_new_process_of_that_number_has_none(conn):
+    tell(conn, [a_row(1)], [])
+    begin(conn)
+    assert listed(conn) == []
+    tell(conn, [a_row(1)], [])
+    forget(conn)
+    assert listed(conn) == []
+
+
+def test_the_table_costs_no_write_ahead_log(conn):
+    assert conn.execute("SELECT relpersistence FROM pg_class WHERE relname = 'client_session'").fetchone() == ("u",)
+
+
+class Client(SimpleNamespace):
+    """What the registry looks at."""
+
+    __hash__ = object.__hash__
+
+
+class Site:
+    """A registry over connections that are none, and what it tells."""
+
+    def __init__(self):
+        self.limits = SimpleNamespace(connections=set(), gone=[])
+        self.registry = SessionRegistry(self.limits)
+        self.told, self.answer, self.failure = [], Answer({}, "at noon"), None
+
+    def connect(self, **more):
+        now = asyncio.get_running_loop().time()
+        values = {"number": 0, "protocol": "imap", "account_id": 1, "peer": "192.0.2.1", "client_id": "", "tls": True}
+        values |= {"since": 0.0, "app_password_id": 0, "session": SimpleNamespace(mailbox_name="INBOX")}
+        values |= {"told": 0, "told_at": 0.0, "last_active": now, "ended": []}
+        connection = Client(**{**values, **more})
+        connection.expire = connection.ended.append
+        self.limits.connections.add(connection)
+        return connection
+
+    async def offload(self, function, rows, gone):
+        assert function is tell
+        if self.failure:
+            raise self.failure
+        self.told.append(([(row.number, row.mailbox, row.idle_since is not None) for row in rows], list(gone)))
+        return self.answer
+
+    async def tell(self):
+        await self.registry.tell(self.offload)
+        return self.told[-1]
+
+
+def on_loop(dialogue):
+    asyncio.run(dialogue(Site()))
+
+
+def test_what_has_not_changed_is_not_told_again():
+    async def dialogue(site):
+        connection, _unknown = site.connect(), site.connect(account_id=0)
+
+        assert await site.tell() == ([(1, "INBOX", False)], [])
+        assert await site.tell() == ([], [])
+        connection.session.mailbox_name = "Sent"
+        assert await site.tell() == ([(1, "Sent", False)], [])
+
+    on_loop(dialogue)
+
+
+def test_an_idle_session_is_told_once_and_again_when_it_wakes():
+    async def dialogue(site):
+        connection = site.connect()
+        connection.last_active -= IDLE_AFTER_S
+
+        assert await site.tell() == ([(1, "INBOX", True)], [])
+        # Nothing is even looked at: a session that could not be read is not missed.
+        connection.session = None
+        assert await site.tell() == ([], [])
+        connection.session = SimpleNamespace(mailbox_name="INBOX")
+        connection.last_active = asyncio.get_running_loop().time()
+        assert await site.tell() == ([(1, "INBOX", False)], [])
+
+    on_loop(dialogue)
+
+
+def test_what_could_not_be_written_is_written_next_time():
+    async def dialogue(site):
+        site.connect()
+        site.limits.gone.append(7)
+        site.failure = psycopg.OperationalError("away")
+        with pytest.raises(psycopg.OperationalError):
+            await site.tell()
+        site.failure = None
+
+        assert await site.tell() == ([(1, "INBOX", False)], [7])
+        assert await site.tell() == ([], [])
+
+    on_loop(dialogue)
+
+
+def test_after_a_restart_of_the_database_all_is_told_anew():
+    async def dialogue(site):
+        connection = site.connect()
+        connection.last_active -= IDLE_AFTER_S
+        await site.tell()
+        site.answer = Answer({}, "at one")
+        assert await site.tell() == ([], [])
+
+        assert await site.tell() == ([(1, "INBOX", True)], [])
+
+    on_loop(dialogue)
+
+
+def test_a_session_that_goes_while_it_is_written_is_removed_next_time():
+    async def dialogue(site):
+        connection = site.connect()
+        offload = site.offload
+
+        async def slow(*arguments):
+            site.limits.connections.discard(connection)
+            return await offload(*arguments)
+
+        site.offload = slow
+        assert await site.tell() == ([(1, "INBOX", False)], [])
+        assert await site.tell() == ([], [1])
+
+    on_loop(dialogue)
+
+
+def test_whom_the_panel_wants_to_end_is_ended_and_nobody_else():
+    async def dialogue(site):
+        first, second = site.connect(), site.connect()
+        await site.tell()
+        site.answer = Answer({first.number: "Ended by the administrator"}, "at noon")
+
+        await site.tell()
+
+        assert (first.ended, second.ended) == (["Ended by the administrator"], [])
+
+    on_loop(dialogue)
