@@ -1,4 +1,7 @@
-"""/admin/ the panel, /mail/ webmail, /api/v1/ REST, /healthz and /metrics for machines."""
+"""/admin/ the panel, /mail/ webmail, /api/v1/ REST, /healthz and /metrics for machines.
+
+What mail clients ask for when they are set up is answered by the middleware mailadmin.autoconfig.hosts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from django.contrib import admin
 from django.urls import URLPattern, include, path
 from django.views.generic import RedirectView
 
+from mailadmin.autoconfig import profiles
 from mailadmin.panel_session import own_password, panel_login
 from mailadmin.status import views as status
 from mailadmin.trace import views as trace
@@ -18,6 +22,8 @@ def pages() -> list[URLPattern]:
     return [
         path("live/", wrap(status.dashboard_live), name="dashboard_live"),
         path("route/", wrap(route_test), name="route_test"),
+        path("profile/account/<int:pk>/", wrap(profiles.of_account), name="account_profile"),
+        path("profile/domain/<str:name>/", wrap(profiles.of_domain), name="domain_profile"),
         path("trace/", wrap(trace.search), name="trace_search"),
         path("trace/message/<str:queue_id>/", wrap(trace.message), name="trace_message"),
         path("trace/message/<str:queue_id>/events/", wrap(trace.message_events), name="trace_message_events"),

@@ -22,6 +22,7 @@ from unfold.decorators import action, display
 
 from mailadmin.audit.admin_base import PanelAdmin
 from mailadmin.audit.record import Actor, record_new_password
+from mailadmin.autoconfig.apple import can_be_profiled
 from mailadmin.database import raw_connection
 from mailadmin.directory import services
 from mailadmin.directory.alias_graph import unknown_targets
@@ -129,9 +130,11 @@ class DomainAdmin(PanelAdmin):
         if domain is None or domain.kind == Domain.Kind.RELAY:
             return {}
         snapshot = load_snapshot(raw_connection())
+        services = client_services(snapshot.myhostname)
         return {
             "dns_records": dns_records(domain.name, snapshot),
-            "client_services": client_services(snapshot.myhostname),
+            "client_services": services,
+            "profile_url": reverse("admin:domain_profile", args=[domain.name]) if can_be_profiled(services) else "",
             "account_count": domain.accounts.count(),
             "alias_count": domain.aliases.count(),
             "mail_domain": domain,
@@ -248,7 +251,12 @@ class AccountAdmin(PanelAdmin):
         about: dict[str, Any] = {}
         if account is not None:
             server = load_snapshot(raw_connection()).myhostname
-            about = {"client_services": client_services(server, account), "aliases_to": _aliases_to(account)}
+            services = client_services(server, account)
+            about = {
+                "client_services": services,
+                "profile_url": reverse("admin:account_profile", args=[account.pk]) if can_be_profiled(services) else "",
+                "aliases_to": _aliases_to(account),
+            }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
     @action(description="Set password", icon="key", url_path="password", permissions=["change"])

@@ -7,6 +7,7 @@ DMARC RFC 7489, SRV names RFC 6186 and RFC 8314.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -70,10 +71,20 @@ def client_services(server: str, account: Account | None = None) -> list[ClientS
 
 
 def dns_records(domain: str, snapshot: Snapshot) -> list[DnsRecord]:
-    """What the zone of a local domain should hold so that mail finds this server and is believed elsewhere."""
+    """What the zone of a local domain should hold so that mail finds this server and is believed elsewhere, and so
+    that mail clients find their settings.
+    """
+    return [
+        *_mail_records(domain, snapshot),
+        *_srv_records(domain, snapshot.myhostname),
+        *_client_hosts(domain, snapshot),
+    ]
+
+
+def _mail_records(domain: str, snapshot: Snapshot) -> list[DnsRecord]:
     server = snapshot.myhostname
     spf = "v=spf1 mx -all" if snapshot.relayhost is None else f"v=spf1 mx a:{snapshot.relayhost.host} -all"
-    mail = [
+    return [
         DnsRecord(domain, "MX", f"10 {server}.", "Mail for this domain comes to this server."),
         DnsRecord(
             domain,
@@ -88,13 +99,23 @@ def dns_records(domain: str, snapshot: Snapshot) -> list[DnsRecord]:
             "Reports about mail that claims to come from the domain (DMARC).",
         ),
     ]
-    return mail + [
-        DnsRecord(
-            f"{service.srv}._tcp.{domain}",
-            "SRV",
-            f"0 1 {service.port} {server}.",
-            f"{service.protocol} for clients.",
-        )
-        for service in client_services(server)
-        if service.security == IMPLICIT
+
+
+def _srv_records(domain: str, server: str) -> list[DnsRecord]:
+    """One for each service; "." says that there is none (RFC 6186 section 3.4, RFC 2782)."""
+    records = []
+    for priority, (protocol, purpose, name, security, _, service) in enumerate(SERVICES):
+        port = settings.MAIL_PORTS[name]
+        value = f"{priority} 1 {port} {server}." if port else "0 0 0 ."
+        why = f"{protocol} for {purpose}, {security}." if port else f"There is no {protocol} with {security} here."
+        records.append(DnsRecord(f"{service}._tcp.{domain}", "SRV", value, why))
+    return records
+
+
+def _client_hosts(domain: str, snapshot: Snapshot) -> list[DnsRecord]:
+    """Where clients ask for their settings: the host the panel is reached at."""
+    host = urlsplit(settings.PUBLIC_URL).hostname or snapshot.myhostname
+    return [
+        DnsRecord(f"autoconfig.{domain}", "CNAME", f"{host}.", "Thunderbird and others find their settings."),
+        DnsRecord(f"autodiscover.{domain}", "CNAME", f"{host}.", "Outlook finds its settings."),
     ]

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
+from mailadmin.autoconfig import profiles
+from mailadmin.webmail.policy import page
 from mailadmin.webmail.views import actions, compose, folders, messages, parts, session
 
 app_name = "webmail"
@@ -26,4 +28,5 @@ urlpatterns = [
     path(MESSAGE + "part/<str:number>/", parts.part, name="part"),
     path("inline/<str:key>/", parts.inline, name="inline"),
     path("compose/", compose.compose, name="compose"),
+    path("profile/", page(profiles.own), name="profile"),
 ]

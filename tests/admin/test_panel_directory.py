@@ -77,12 +77,18 @@ def test_domain_with_accounts_cannot_be_deleted(panel):
 def test_domain_page_shows_dns_records_and_client_settings(panel, settings):
     ServerSettings.objects.update(myhostname="mail.linuxadmin.dev")
     settings.MAIL_PORTS = {**settings.MAIL_PORTS, "imaps": 993, "pop3": 0}
+    settings.PUBLIC_URL = "https://panel.linuxadmin.dev"
 
     page = text_of(panel.get("/admin/directory/domain/linuxadmin.dev/change/"))
 
     assert "10 mail.linuxadmin.dev." in page
     assert "v=spf1 mx -all" in page
     assert "_imaps._tcp.linuxadmin.dev SRV 0 1 993 mail.linuxadmin.dev." in page
+    assert "_imap._tcp.linuxadmin.dev SRV 1 1 2143 mail.linuxadmin.dev." in page
+    assert "_pop3._tcp.linuxadmin.dev SRV 0 0 0 . There is no POP3 with STARTTLS here." in page
+    assert "_submission._tcp.linuxadmin.dev SRV 5 1 2587 mail.linuxadmin.dev." in page
+    assert "autoconfig.linuxadmin.dev CNAME panel.linuxadmin.dev." in page
+    assert "autodiscover.linuxadmin.dev CNAME panel.linuxadmin.dev." in page
     assert "POP3 fetching mail.linuxadmin.dev 2995" in page
     assert "STARTTLS" in page
 

@@ -5,15 +5,22 @@ from typing import Any
 from django.db.models import BigIntegerField, Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.validators import UniqueValidator
 
 from mailadmin.api.fields import DomainNameField, domain_key, model_validators
 from mailadmin.api.filters import WordsFilter
 from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.serializers import ResourceSerializer
+from mailadmin.database import raw_connection
+from mailadmin.directory.client_settings import dns_records
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.directory.services import create_system_aliases
+from mailcore.config.loader import load_snapshot
 
 
 class DomainSerializer(ResourceSerializer):
@@ -65,6 +72,15 @@ class DomainSerializer(ResourceSerializer):
         create_system_aliases(instance)
 
 
+class DnsRecordSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    """One record that the zone of the domain should hold."""
+
+    name = serializers.CharField(help_text="The whole name, without the dot at its end.")
+    type = serializers.CharField()
+    value = serializers.CharField(help_text="As in a zone file.")
+    why = serializers.CharField()
+
+
 class DomainFilter(filters.FilterSet):
     search = WordsFilter(fields=["name", "description"])
 
@@ -101,3 +117,15 @@ class DomainViewSet(NaturalKeyViewSet):
 
     def normal(self, key: str) -> str:
         return domain_key(key)
+
+    @extend_schema(responses=DnsRecordSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def dns(self, request: Request, **kwargs: Any) -> Response:
+        """The DNS records to set for this domain: MX, SPF, DMARC, and those by which mail clients find their settings.
+
+        Empty for a relay domain: its mail clients are elsewhere.
+        """
+        domain = self.get_object()
+        is_ours = domain.kind != Domain.Kind.RELAY
+        records = dns_records(domain.name, load_snapshot(raw_connection())) if is_ours else []
+        return Response(DnsRecordSerializer(records, many=True).data)
