@@ -44,6 +44,11 @@ class FileWatch:
         self._watched[record.id] = (record, account)
         self._sessions[record.id] = self._sessions.get(record.id, 0) + 1
 
+    def renamed(self, record: MailboxRecord) -> None:
+        """The mailbox has another name, and with it another folder."""
+        if record.id in self._watched:
+            self._watched[record.id] = (record, self._watched[record.id][1])
+
     def unwatch(self, record: MailboxRecord) -> None:
         """One less."""
         self._sessions[record.id] -= 1

@@ -19,6 +19,7 @@ ALWAYS = (
     "UIDPLUS",
     "MOVE",
     "CONDSTORE",
+    "QRESYNC",
     "ESEARCH",
     "SEARCHRES",
     "SORT",
@@ -38,7 +39,7 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ("MULTIAPPEND",)
+AFTER_LOGIN: tuple[str, ...] = ("MULTIAPPEND", "BINARY")
 """What makes sense only to somebody who has logged in."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from accessd.imap.grammar.fetch_att import FetchItem
 from accessd.imap.grammar.search_return import Returns
+from accessd.imap.grammar.resync import KnownState
 from accessd.imap.grammar.sequence_set import SequenceSet
 from mailcore.index.records import FlagMode, Flags
 from mailcore.mailbox.search_keys import SearchKey
@@ -78,6 +79,8 @@ class Select(Command):
     mailbox: str
     read_only: bool = False
     condstore: bool = False
+    known: KnownState | None = None
+    """QRESYNC (RFC 7162 section 3.2.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ class Fetch(Command):
     items: tuple[FetchItem, ...]
     by_uid: bool = False
     changed_since: int | None = None
+    vanished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

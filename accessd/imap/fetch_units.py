@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -48,9 +48,15 @@ class Plan:
     """Is each message wanted as it is?"""
     only_flags: bool
     """Are UID and FLAGS enough?"""
+    undecodable: list[BodyItem] = field(default_factory=list)
+    """What could not be decoded so far (RFC 3516)."""
+    condstore: bool = False
+    """Must flags that change by this command come with UID and MODSEQ (RFC 7162 section 3.2.4)?"""
 
 
-def make_plan(view: View, items: Sequence[FetchItem], *, by_uid: bool, changed_since: int | None) -> Plan:
+def make_plan(
+    view: View, items: Sequence[FetchItem], *, by_uid: bool, changed_since: int | None, condstore: bool
+) -> Plan:
     """What is asked for, with what goes without saying: UID FETCH tells UIDs, CHANGEDSINCE tells modseqs."""
     fields = [item for item in items if isinstance(item, Field)]
     sections = tuple(item for item in items if isinstance(item, BodyItem))
@@ -69,6 +75,7 @@ def make_plan(view: View, items: Sequence[FetchItem], *, by_uid: bool, changed_s
         heads=only_headers(sections),
         whole=only_whole(sections),
         only_flags=not sections and changed_since is None and can_answer(tuple(fields)),
+        condstore=condstore,
     )
 
 
@@ -84,6 +91,8 @@ class Fetched:
     """Messages that have been given \\Seen."""
     large: Located | None = None
     """The next message, when it is one to be sent from its file."""
+    modseq: int = 0
+    """The highest MODSEQ told."""
 
 
 class Located(NamedTuple):
@@ -108,7 +117,11 @@ def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Pl
     if plan.changed_since is not None:
         since = plan.changed_since
         rows = [row for row in rows if row.modseq > since]
-    return Fetched([plan.writer.responses(_numbered(view, rows))], len(uids), gone)
+    return Fetched([plan.writer.responses(_numbered(view, rows))], len(uids), gone, modseq=_highest(plan, rows))
+
+
+def _highest(plan: Plan, rows: Iterable[Row]) -> int:
+    return max((row.modseq for row in rows), default=0) if Field.MODSEQ in plan.fields else 0
 
 
 def fetch_flags(conn: Connection, tables: FlagTables, plan: Plan, uids: Sequence[int]) -> Fetched:
@@ -160,7 +173,8 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
             else:
                 wanted.append(located)
     parts, vanished = _read(storage.store(account), plan, wanted)
-    return Fetched(parts, len(chosen) - (large is not None), gone + vanished, seen, large)
+    modseq = max(_highest(plan, rows.values()), seen.modseq if plan.condstore else 0)
+    return Fetched(parts, len(chosen) - (large is not None), gone + vanished, seen, large, modseq)
 
 
 def _record(conn: Connection, known: MailboxRecord) -> MailboxRecord:
@@ -211,10 +225,21 @@ def _rows(
 def _locate(plan: Plan, message: MessageRow, row: Row, *, told: bool) -> Located:
     """`told`: the message was given \\Seen by this command, and the client must hear it."""
     fields = plan.writer(row)
-    if told and Field.FLAGS not in plan.fields:
-        flags = b"FLAGS (%b)" % plan.view.flags_text(FlagRow(*row[:6]))
-        fields = b"%b %b" % (fields, flags) if fields else flags
+    if told:
+        fields = b" ".join([fields, *_of_change(plan, row)] if fields else _of_change(plan, row))
     return Located(row.uid, message.store_key, message.as_flags(), plan.view.sequence_number(row.uid), fields)
+
+
+def _of_change(plan: Plan, row: Row) -> list[bytes]:
+    """What a client must hear of a message whose flags have changed, beside what it asked for."""
+    parts = []
+    if plan.condstore and Field.UID not in plan.fields:
+        parts.append(b"UID %d" % row.uid)
+    if Field.FLAGS not in plan.fields:
+        parts.append(b"FLAGS (%b)" % plan.view.flags_text(FlagRow(*row[:6])))
+    if plan.condstore and Field.MODSEQ not in plan.fields:
+        parts.append(b"MODSEQ (%d)" % row.modseq)
+    return parts
 
 
 def _read(store: MessageStore, plan: Plan, wanted: Sequence[Located]) -> tuple[list[bytes], int]:
@@ -244,7 +269,10 @@ def _write(store: MessageStore, plan: Plan, located: Located, data: bytes) -> by
                 return None
         else:
             data = data[:end]
-    return b"%b%b)\r\n" % (opening(located), write_sections(data, plan.sections))
+    sections = write_sections(data, plan.sections, plan.undecodable)
+    if not sections:
+        return without_sections(located)
+    return b"%b%b)\r\n" % (opening(located), sections)
 
 
 def open_located(store: MessageStore, view: View, located: Located) -> StoredMessage:
@@ -255,3 +283,8 @@ def open_located(store: MessageStore, view: View, located: Located) -> StoredMes
 def opening(located: Located) -> bytes:
     """The response up to its sections."""
     return b"* %d FETCH (%b" % (located.number, located.fields + b" " if located.fields else b"")
+
+
+def without_sections(located: Located) -> bytes:
+    """The response when nothing of the message could be decoded; something must be in it."""
+    return b"* %d FETCH (%b)\r\n" % (located.number, located.fields or b"UID %d" % located.uid)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from accessd.imap import response
 from accessd.imap.grammar.flags import format_flags
-from accessd.imap.grammar.sequence_set import SequenceSet
+from accessd.imap.grammar.sequence_set import SequenceSet, format_numbers
 from accessd.imap.grammar.tokens import BadSyntax
 from mailcore.errors import NotPermitted
 from mailcore.identity import AccountRef
@@ -28,8 +28,10 @@ class View:
         "_examined",
         "_expunged",
         "_flags",
+        "_held_modseq",
         "_saved",
         "_told",
+        "_told_modseq",
         "_uids",
         "first_recent_uid",
         "keywords",
@@ -57,6 +59,8 @@ class View:
         self._expunged: set[int] = set()
         self._flags: dict[int, FlagRow] = {}
         self._saved: Sequence[int] = ()
+        self._held_modseq = 0
+        self._told_modseq = 0
 
     def require(self, *needed: str) -> None:
         """Raises NotPermitted if the reader lacks one of these rights here."""
@@ -146,12 +150,41 @@ class View:
                 self._flags[row.uid] = row
         self.take_expunged(changes.gone(self._uids))
         self._uids.extend(sorted(new))
+        if changes.record is not None:
+            self.record = changes.record
         self.modseq = max(self.modseq, changes.highestmodseq)
         self.uidnext = max(self.uidnext, changes.uidnext)
 
     def take_expunged(self, uids: Iterable[int]) -> None:
         """Note that these are gone."""
-        self._expunged.update(uid for uid in uids if self.has(uid))
+        gone = [uid for uid in uids if self.has(uid)]
+        if gone and not self._expunged:
+            self._held_modseq = self.modseq
+        self._expunged.update(gone)
+
+    @property
+    def certain_modseq(self) -> int:
+        """The client has been told all that happened up to here; what removals it has still to hear of came later."""
+        return max(self._held_modseq if self._expunged else self.modseq, 1)
+
+    def note_told(self, modseq: int) -> None:
+        """The client has been told a MODSEQ, perhaps one beyond what it knows all of."""
+        self._told_modseq = max(self._told_modseq, modseq)
+
+    @property
+    def has_run_ahead(self) -> bool:
+        """Has the client been told of a change while there may be earlier ones it has not heard of?"""
+        return self._told_modseq > self.modseq
+
+    def correction(self) -> bytes:
+        """Before a tagged response: a client that remembers the highest MODSEQ it saw in a command, and is then cut
+        off, would never hear of removals that were held back; so it is told what it may remember (RFC 7162 sections 3.2
+        and 6). b"" if there is nothing to correct.
+        """
+        told, self._told_modseq = self._told_modseq, 0
+        if told <= self.certain_modseq:
+            return b""
+        return response.ok("Earlier changes are still to come", b"HIGHESTMODSEQ %d" % self.certain_modseq)
 
     def take_own(self, modseq: int) -> None:
         """This session's own STORE has this modseq (0: it changed nothing), and the client knows.
@@ -162,11 +195,13 @@ class View:
         if modseq == self.modseq + 1:
             self.modseq = modseq
 
-    def flush(self, *, expunge: bool, with_modseq: bool) -> list[bytes]:
-        """The untagged responses that bring the client up to date; EXPUNGE only if it may be told now."""
+    def flush(self, *, expunge: bool, with_modseq: bool, vanished: bool = False) -> list[bytes]:
+        """The untagged responses that bring the client up to date; EXPUNGE only if it may be told now, or VANISHED
+        instead to who has enabled QRESYNC.
+        """
         told: list[bytes] = []
         if expunge and self._expunged:
-            told += self._flush_expunged()
+            told += self._flush_expunged(vanished=vanished)
         if len(self._uids) != self._told:
             self._told = len(self._uids)
             told += [response.exists(self._told), response.recent(self.recent)]
@@ -174,13 +209,16 @@ class View:
             told += self._flush_flags(with_modseq=with_modseq)
         return told
 
-    def _flush_expunged(self) -> list[bytes]:
+    def _flush_expunged(self, *, vanished: bool) -> list[bytes]:
         gone, self._expunged = self._expunged, set()
-        numbers = [self.sequence_number(uid) for uid in sorted(gone, reverse=True)]
         # A message that came and went before the client was told of it is not told at all. The client itself
-        # counts down with each EXPUNGE.
-        told = [response.expunge(number) for number in numbers if number <= self._told]
-        self._told -= len(told)
+        # counts down with each EXPUNGE, and with each UID of VANISHED.
+        known = [uid for uid in sorted(gone) if self.sequence_number(uid) <= self._told]
+        self._told -= len(known)
+        if vanished:
+            told = [response.untagged(b"VANISHED " + format_numbers(known))] if known else []
+        else:
+            told = [response.expunge(self.sequence_number(uid)) for uid in reversed(known)]
         self._uids = array("I", [uid for uid in self._uids if uid not in gone])
         for uid in gone:
             self._flags.pop(uid, None)
@@ -198,6 +236,7 @@ class View:
         parts = [b"UID %d" % row.uid] if with_uid else []
         parts.append(b"FLAGS (%b)" % self.flags_text(row))
         if with_modseq:
+            self.note_told(row.modseq)
             parts.append(b"MODSEQ (%d)" % row.modseq)
         return b"* %d FETCH (%b)\r\n" % (self.sequence_number(row.uid), b" ".join(parts))
 

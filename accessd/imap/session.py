@@ -127,12 +127,20 @@ class ImapSession:
         return bool(self.enabled & CONDSTORE)
 
     @property
+    def qresync(self) -> bool:
+        """Does the client want VANISHED for EXPUNGE (RFC 7162 section 3.2)?"""
+        return bool(self.enabled & QRESYNC)
+
+    @property
     def utf8(self) -> bool:
         """Are strings and mailbox names UTF-8 on the wire (RFC 6855, RFC 9051)?"""
         return bool(self.enabled & (UTF8 | REV2))
 
     def enable(self, modes: int) -> None:
         """From now on these too; nothing takes them back but UNAUTHENTICATE."""
+        if self.view is not None and not self.condstore and modes & (CONDSTORE | QRESYNC):
+            # RFC 7162 section 3.1.
+            self.connection.write(response.ok("Highest", b"HIGHESTMODSEQ %d" % self.view.certain_modseq))
         self.enabled |= modes | (CONDSTORE if modes & QRESYNC else 0)
         self.engine.modes = self.enabled
 
@@ -152,14 +160,6 @@ class ImapSession:
         """May a password be sent over this connection?"""
         return plaintext_allowed(self.context.config.current(), self.connection.peer, tls=self.connection.tls)
 
-    def capabilities(self) -> bytes:
-        """The capability data of this moment."""
-        return capabilities(
-            logged_in=self.account is not None,
-            starttls=self.connection.may_start_tls,
-            mechanisms=self.mechanisms,
-            literal_minus=self._literal_minus,
-        )
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """Those of SASL that may be used now; none to who has logged in."""
@@ -169,6 +169,22 @@ class ImapSession:
             oauth=bool(self.context.config.current().oauth_issuers),
         )
 
+    @property
+    def append_limit(self) -> int:
+        """The largest message this session takes, in octets (RFC 7889)."""
+        if self.account is not None:
+            return self.engine.limits.message_bytes
+        return self.context.config.current().message_size_limit
+
+    def capabilities(self) -> bytes:
+        """The capability data of this moment."""
+        return capabilities(
+            logged_in=self.account is not None,
+            starttls=self.connection.may_start_tls,
+            mechanisms=self.mechanisms,
+            literal_minus=self._literal_minus,
+            more=[f"APPENDLIMIT={self.append_limit}"],
+        )
 
     @property
     def _literal_minus(self) -> bool:
@@ -262,9 +278,17 @@ class ImapSession:
             changes = await self.context.offload(_look, self.storage, view.owner, view.record, view.modseq, files=files)
         except MailboxNotFound:
             raise Disconnect("The selected mailbox was deleted") from None
+        if changes.record is not None and changes.record.uidvalidity != view.record.uidvalidity:
+            raise Disconnect("The selected mailbox was rebuilt")
         told = await self._new_rights()
+        known_name = view.record.name
         view.take(changes)
-        return told + view.flush(expunge=expunge, with_modseq=self.condstore)
+        if view.record.name != known_name:
+            self.context.files.renamed(view.record)
+        return told + self._flush(view, expunge=expunge)
+
+    def _flush(self, view: View, *, expunge: bool) -> list[bytes]:
+        return view.flush(expunge=expunge, with_modseq=self.condstore, vanished=self.qresync)
 
     async def _new_rights(self) -> list[bytes]:
         """In a mailbox of somebody else: what one may do there now (RFC 4314)."""
@@ -361,6 +385,8 @@ class ImapSession:
         except Exception:
             completion = INTERNAL
             log.exception("command_crashed", command=name, account=self._name)
+        if self.view is not None and self.condstore:
+            self.connection.write(self.view.correction())
         self.connection.write(completion.to_bytes(tag, name))
         await self.connection.drain()
         if self.upgrade:
@@ -386,10 +412,10 @@ class ImapSession:
         """Pending updates before the tagged response."""
         asks = row.looks_at_files
         due = self._changed and self._now() - self._last_look > LOOK_AT_MOST_EVERY_S
-        if asks or due:
+        if asks or due or (self.condstore and self.selected.has_run_ahead):
             told = await self.news(expunge=row.expunge_allowed, files=asks)
         else:
-            told = self.selected.flush(expunge=row.expunge_allowed, with_modseq=self.condstore)
+            told = self._flush(self.selected, expunge=row.expunge_allowed)
         if told:
             self.connection.write(b"".join(told))
 

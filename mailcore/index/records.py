@@ -105,6 +105,7 @@ class MailboxStatus:
     highestmodseq: int
     size: int
     deleted: int
+    mailbox_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ class Changes:
     changed: list[FlagRow] = field(default_factory=list)
     expunged: list[int] = field(default_factory=list)
     present: list[int] | None = None
+    record: MailboxRecord | None = None
+    """The mailbox as it is now: with the name it has got meanwhile."""
 
     def gone(self, known: Iterable[int]) -> list[int]:
         """The UIDs that were removed, those among `known` at least."""
@@ -180,11 +183,11 @@ def _same_case(wanted: frozenset[str], present: Sequence[str]) -> frozenset[str]
 @dataclass(frozen=True, slots=True)
 class FlagResult:
     """`rows`: the messages after the change; `modified`: those UNCHANGEDSINCE spared (RFC 7162 section
-    3.1.3); `modseq`: that of the change, 0 if nothing had to be changed.
+    3.1.3), as they are; `modseq`: that of the change, 0 if nothing had to be changed.
     """
 
     rows: list[FlagRow]
-    modified: list[int]
+    modified: list[FlagRow]
     modseq: int = 0
 
 

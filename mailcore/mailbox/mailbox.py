@@ -127,7 +127,7 @@ def status(conn: Connection, mailbox_id: int, *, count_deleted: bool = False) ->
         counted = conn.execute(statements.COUNT_DELETED, {"mailbox_id": mailbox_id}).fetchone()
         deleted = counted[0] if counted else 0
     messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size = row
-    return MailboxStatus(messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size, deleted)
+    return MailboxStatus(messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size, deleted, mailbox_id)
 
 
 def rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[FlagRow]:

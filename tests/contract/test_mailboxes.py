@@ -158,7 +158,7 @@ def test_store_unchangedsince_spares_what_changed_later(owner):
     result = store_flags(owner, [first, second], FlagMode.ADD, "\\Seen", unchanged_since=seen_at)
 
     assert [row.uid for row in result.rows] == [first]
-    assert result.modified == [second]
+    assert [row.uid for row in result.modified] == [second]
     assert owner.flags() == {first: ["\\Seen"], second: ["\\Flagged"]}
 
 

@@ -345,6 +345,19 @@ def test_a_mailbox_renamed_by_another_session_can_still_be_read(imap: ImapServer
     assert reader.ok(b"FETCH 1 ENVELOPE").untagged
 
 
+def test_a_session_whose_mailbox_was_rebuilt_is_told_good_bye(imap: ImapServer) -> None:
+    """Its UIDs are not those of before: nothing it knows is right any more."""
+    client = selected(imap, imap.account())
+    imap.execute(
+        "UPDATE mailbox SET uidvalidity = uidvalidity + 1, highestmodseq = highestmodseq + 1 WHERE account_id ="
+        " (SELECT max(id) FROM account)"
+    )
+
+    client.send(b"t NOOP\r\n")
+
+    assert client.read_line() == b"* BYE The selected mailbox was rebuilt\r\n"
+
+
 def test_sessions_of_one_mailbox_store_at_once(imap: ImapServer) -> None:
     address = imap.account()
     writer = imap.login(address)

@@ -6,7 +6,8 @@
     A| text      a line of the literal that {+} in the line before announces
 
 Sessions are named by capital letters and connect when they are first named. {user} and {password} are filled in, {V} is
-whatever the server chose, such as a UIDVALIDITY. A literal in an answer is shown as the lines it consists of. Blank
+whatever the server chose, such as a UIDVALIDITY; what a group (?P<name>...) of a regex matched is filled in for {name}
+from then on. A literal in an answer is shown as the lines it consists of. Blank
 lines and lines with # are for the reader.
 """
 
@@ -68,7 +69,9 @@ class Dialogue:
         got = line_of(client)
         while kind == "." and not re.fullmatch(pattern, got):
             got = line_of(client)
-        assert re.fullmatch(pattern, got), f"{where}: expected {text!r}, got {got!r}"
+        found = re.fullmatch(pattern, got)
+        assert found, f"{where}: expected {text!r}, got {got!r}"
+        self._fill |= {f"{{{name}}}": value for name, value in found.groupdict().items()}
 
     def _client(self, name: str) -> RawClient:
         if name not in self._clients:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from accessd.imap import response
 from accessd.imap.command import Enable
-from accessd.imap.enabled import CONDSTORE, UTF8
+from accessd.imap.enabled import CONDSTORE, QRESYNC, UTF8
 from accessd.imap.response import Response
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 
-MODES = {"CONDSTORE": CONDSTORE, "UTF8=ACCEPT": UTF8}
+MODES = {"CONDSTORE": CONDSTORE, "QRESYNC": QRESYNC, "UTF8=ACCEPT": UTF8}
 """What can be enabled. Other names are passed over, as the RFC asks."""
 
 

@@ -1,4 +1,6 @@
-"""FETCH and UID FETCH (RFC 3501 section 6.4.5), with CHANGEDSINCE (RFC 7162 section 3.1.4)."""
+"""FETCH and UID FETCH (RFC 3501 section 6.4.5), with CHANGEDSINCE and VANISHED (RFC 7162 sections 3.1.4
+and 3.2.6).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from accessd.imap.command import Fetch
 from accessd.imap.enabled import CONDSTORE
-from accessd.imap.fetch_sections import write_large
+from accessd.imap.fetch_sections import needs_structure, write_large
 from accessd.imap.fetch_units import (
     Fetched,
     Located,
@@ -21,9 +23,12 @@ from accessd.imap.fetch_units import (
     make_plan,
     open_located,
     opening,
+    without_sections,
 )
 from accessd.imap.grammar.fetch_att import Field
+from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.response import Completion, Response
+from accessd.imap.vanished import earlier
 from mailcore.errors import MessageGone
 from mailcore.message.structure import Part, parse_structure
 from mailcore.store.base import StoredMessage
@@ -35,21 +40,33 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1000
 """What is written of so many stays below what glibc asks the system for anew each time (mailcore.memory)."""
 FILES_AT_ONCE = 256
+UNKNOWN_CTE = Completion("NO", b"UNKNOWN-CTE", "Unknown Content-Transfer-Encoding")
 FLAG_TABLE_FROM = 200
 """For fewer messages their rows cost less than keeping a table."""
 
 
 async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response, None]:
     """Some hundred messages at a time; while the client takes them, the next are read."""
-    plan = make_plan(session.selected, command.items, by_uid=command.by_uid, changed_since=command.changed_since)
-    uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
-    if command.changed_since is not None or Field.MODSEQ in plan.fields:
+    if command.vanished and not session.qresync:
+        raise BadSyntax("QRESYNC is not enabled")
+    if command.changed_since is not None or Field.MODSEQ in command.items:
         session.enable(CONDSTORE)
+    plan = make_plan(
+        session.selected,
+        command.items,
+        by_uid=command.by_uid,
+        changed_since=command.changed_since,
+        condstore=session.condstore,
+    )
+    uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
+    if command.vanished:
+        yield await earlier(session, command)
     reader = _Reader(session, plan, uids)
     gone = 0
     try:
         while (fetched := await reader.next()) is not None:
             _spread_seen(session, fetched)
+            plan.view.note_told(fetched.modseq)
             yield fetched.parts
             gone += fetched.gone
             if fetched.large is not None:
@@ -61,6 +78,8 @@ async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response
     if gone:
         session.look_now()
         yield Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
+    if plan.undecodable:
+        yield UNKNOWN_CTE
 
 
 class _Reader:
@@ -117,10 +136,15 @@ async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncGen
         return
     try:
         structure = await _structure(session, plan, located, message)
-        blocks = write_large(message, structure, plan.sections)
+        blocks = write_large(message, structure, plan.sections, plan.undecodable)
+        block = await offload.plain(partial(next, blocks, None))
+        if block is None:
+            yield without_sections(located)
+            return
         yield opening(located)
-        while (block := await offload.plain(partial(next, blocks, None))) is not None:
+        while block is not None:
             yield block
+            block = await offload.plain(partial(next, blocks, None))
         yield b")\r\n"
     finally:
         message.close()
@@ -128,7 +152,7 @@ async def _large(session: ImapSession, plan: Plan, located: Located) -> AsyncGen
 
 async def _structure(session: ImapSession, plan: Plan, located: Located, message: StoredMessage) -> Part | None:
     """Clients read large parts in many small pieces: the structure of the last such message is kept."""
-    if not any(item.section.path for item in plan.sections):
+    if not needs_structure(plan.sections):
         return None
     key = (plan.view.record.id, located.uid)
     if session.last_structure is None or session.last_structure[0] != key:

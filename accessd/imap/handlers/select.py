@@ -1,19 +1,23 @@
-"""SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2, CONDSTORE of RFC 7162 section 3.1.2)."""
+"""SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2; CONDSTORE and QRESYNC, RFC 7162 sections 3.1.2 and 3.2.5)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import Connection
 
 from accessd.imap import response
 from accessd.imap.command import Select
 from accessd.imap.enabled import CONDSTORE
+from accessd.imap.grammar.resync import KnownState
+from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
+from accessd.imap.vanished import resynchronised
 from mailcore.identity import AccountRef
-from mailcore.index.records import OpenMailbox
+from mailcore.index.expunged import changed_since, expunged_since
+from mailcore.index.records import FlagRow, MailboxRecord, OpenMailbox
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.sharing import places
 from mailcore.sharing.places import Place
@@ -26,22 +30,46 @@ if TYPE_CHECKING:
 
 async def select(session: ImapSession, command: Select) -> AsyncGenerator[Response, None]:
     """The mailbox selected before is left first, even if this one cannot be selected."""
+    if command.known is not None and not session.qresync:
+        raise BadSyntax("QRESYNC is not enabled")
     if session.view is not None:
         session.deselect()
-        if session.condstore:
-            yield response.ok("Previous mailbox is closed", b"CLOSED")
+        yield response.ok("Previous mailbox is closed", b"CLOSED")
     if command.condstore:
         session.enable(CONDSTORE)
-    place, opened = await session.context.offload(_open, session.storage, session.reader, command)
+    place, opened, missed = await session.context.offload(_open, session.storage, session.reader, command)
     view = View(opened, owner=place.owner, rights=place.rights, read_only=command.read_only)
     session.select(view)
     yield b"".join(_describe(view, opened.first_unseen_uid))
+    if command.known is not None and missed is not None:
+        yield resynchronised(view, command.known, missed.changed, missed.expunged)
     yield Completion(code=b"READ-ONLY" if view.read_only else b"READ-WRITE")
 
 
-def _open(conn: Connection, storage: Storage, reader: AccountRef, command: Select) -> tuple[Place, OpenMailbox]:
+class Missed(NamedTuple):
+    """What happened to a mailbox since the client was there last; `expunged` is None when nobody remembers it all."""
+
+    changed: list[FlagRow]
+    expunged: list[int] | None
+
+
+def _open(
+    conn: Connection, storage: Storage, reader: AccountRef, command: Select
+) -> tuple[Place, OpenMailbox, Missed | None]:
     place = places.resolve(conn, reader, command.mailbox).require(READ)
-    return place, mailboxes.open_mailbox(conn, storage, place.owner, place.name, read_only=command.read_only)
+    opened = mailboxes.open_mailbox(conn, storage, place.owner, place.name, read_only=command.read_only)
+    return place, opened, _missed(conn, opened.record, command.known)
+
+
+def _missed(conn: Connection, record: MailboxRecord, known: KnownState | None) -> Missed | None:
+    """None if the client asks for nothing, or knows another mailbox of that name (RFC 7162 section 3.2.5)."""
+    if known is None or known.uidvalidity != record.uidvalidity:
+        return None
+    if known.modseq > record.highestmodseq:
+        # Nobody told it that: the index is an older one than it knew, and what it missed cannot be known.
+        return Missed(changed_since(conn, record.id, 0, record.uidnext), None)
+    expunged = expunged_since(conn, record.id, known.modseq)
+    return Missed(changed_since(conn, record.id, known.modseq, record.uidnext), expunged)
 
 
 def _describe(view: View, first_unseen_uid: int | None) -> list[bytes]:

@@ -15,7 +15,10 @@ from mailcore.mailbox import mailbox as mailboxes
 from mailcore.sharing.flags import permitted
 
 if TYPE_CHECKING:
+    from accessd.imap.selected import View
     from accessd.imap.session import ImapSession
+
+GONE = "Some messages no longer exist"
 
 
 async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response, None]:
@@ -52,28 +55,39 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
 
 def _responses(session: ImapSession, command: Store, result: FlagResult) -> list[bytes]:
     view = session.selected
-    told = view.learn_keywords(keyword for row in result.rows for keyword in row.keywords)
+    told = view.learn_keywords(keyword for row in (*result.rows, *result.modified) for keyword in row.keywords)
     if not command.silent:
         told += [
-            view.flags_response(row, with_uid=command.by_uid, with_modseq=session.condstore)
+            view.flags_response(row, with_uid=command.by_uid or session.condstore, with_modseq=session.condstore)
             for row in result.rows
             if view.has(row.uid)
         ]
     elif session.condstore:
+        view.note_told(max((row.modseq for row in result.rows), default=0))
         told += [
             b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (view.sequence_number(row.uid), row.uid, row.modseq)
             for row in result.rows
             if view.has(row.uid)
         ]
+    # Why their change was refused the client need not ask (RFC 7162 section 3.1.3, example 10).
+    told += [view.flags_response(row, with_uid=True, with_modseq=True) for row in result.modified if view.has(row.uid)]
     return told
 
 
 def _completion(session: ImapSession, command: Store, result: FlagResult, *, asked: int) -> Completion:
-    view = session.selected
-    if result.modified:
-        numbers = result.modified if command.by_uid else [view.sequence_number(uid) for uid in result.modified]
-        return Completion(code=b"MODIFIED " + format_numbers(sorted(numbers)), text="Conditional STORE failed")
-    if len(result.rows) < asked:
+    """RFC 2180 section 4.2: NO if nothing could be done, or if a part was spared as well."""
+    gone = asked - len(result.rows) - len(result.modified)
+    if gone:
         session.look_now()
-        return Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
+    if result.modified:
+        code = b"MODIFIED " + _numbers(session.selected, command, result)
+        return Completion("NO", code, GONE) if gone else Completion(code=code, text="Conditional STORE failed")
+    if gone:
+        nothing_done = not result.rows and not command.silent
+        return Completion("NO" if nothing_done else "OK", b"EXPUNGEISSUED", GONE)
     return Completion()
+
+
+def _numbers(view: View, command: Store, result: FlagResult) -> bytes:
+    uids = [row.uid for row in result.modified]
+    return format_numbers(uids if command.by_uid else [view.sequence_number(uid) for uid in uids])

@@ -189,3 +189,57 @@ def apply(count: int, text: bytes) -> int:
         elif words[2] == b"FETCH":
             assert 1 <= int(words[1]) <= count
     return count
+
+
+def test_who_has_enabled_qresync_hears_uids_instead_of_numbers() -> None:
+    view = view_of(3, 5, 8, 9)
+
+    view.take(Changes(11, 10, [], [5, 8, 9]))
+
+    assert view.flush(expunge=True, with_modseq=True, vanished=True) == [b"* VANISHED 5,8:9\r\n"]
+    assert (len(view), view.certain_modseq) == (1, 11)
+
+
+def test_a_message_that_was_never_told_does_not_vanish() -> None:
+    view = view_of(3)
+    view.take(Changes(11, 6, [row(5)], []))
+
+    view.take(Changes(12, 6, [], [5]))
+
+    assert view.flush(expunge=True, with_modseq=True, vanished=True) == []
+
+
+def test_while_a_removal_is_held_back_a_later_modseq_is_corrected() -> None:
+    """RFC 7162 section 6: a client that is cut off then must ask for what happened since before the removal."""
+    view = view_of(3, 5)
+    view.take(Changes(12, 6, [row(5, 12)], [3]))
+
+    told = view.flush(expunge=False, with_modseq=True)
+
+    assert told == [b"* 2 FETCH (UID 5 FLAGS () MODSEQ (12))\r\n"]
+    assert view.correction() == b"* OK [HIGHESTMODSEQ 10] Earlier changes are still to come\r\n"
+    assert view.correction() == b"", "only where something was told"
+    view.flush(expunge=True, with_modseq=True)
+    assert view.certain_modseq == 12
+
+
+def test_a_modseq_beyond_what_is_known_asks_for_a_look() -> None:
+    view = view_of(3)
+    view.note_told(10)
+    assert not view.has_run_ahead
+
+    view.note_told(12)
+
+    assert view.has_run_ahead
+    view.take(Changes(12, 4))
+    assert not view.has_run_ahead
+    assert view.correction() == b""
+
+
+def test_the_view_learns_the_name_its_mailbox_has_got() -> None:
+    """Else every look at its folder would look for the old one."""
+    view = view_of(3)
+
+    view.take(Changes(10, 4, record=view.record._replace(name="Renamed")))
+
+    assert view.record.name == "Renamed"
