@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from accessd.imap.grammar.fetch_att import BodyItem
+from accessd.imap.fetch_binary import UnknownEncoding, write_decoded
+from accessd.imap.grammar.fetch_att import BodyItem, Decoding
 from mailcore.message.headers import header_end
 from mailcore.message.section import Section, cut, header_fields, locate
 from mailcore.message.structure import Part, parse_structure
 from mailcore.store.base import StoredMessage
+from mailcore.store.wire_text import WireText
 
 HEAD_BYTES = 8192
 LARGE_BYTES = 1024 * 1024
@@ -24,12 +26,22 @@ _WHOLE = Section()
 
 def only_headers(items: Sequence[BodyItem]) -> bool:
     """Is the beginning of the message enough?"""
-    return all(not item.section.path and item.section.kind.startswith("HEADER") for item in items)
+    return all(item.section.kind.startswith("HEADER") and not item.section.path for item in items)
 
 
 def only_whole(items: Sequence[BodyItem]) -> bool:
     """Is the message wanted as it is, once?"""
-    return len(items) == 1 and items[0].section == _WHOLE and items[0].partial is None
+    return len(items) == 1 and is_whole(items[0])
+
+
+def is_whole(item: BodyItem) -> bool:
+    """Are these all octets of the message, as they are?"""
+    return item.section == _WHOLE and item.partial is None and item.decoding is Decoding.NONE
+
+
+def needs_structure(items: Sequence[BodyItem]) -> bool:
+    """Must the parts of the message be known?"""
+    return any(item.section.path or item.decoding is not Decoding.NONE for item in items)
 
 
 def read_head(message: StoredMessage) -> bytes:
@@ -43,13 +55,25 @@ def read_head(message: StoredMessage) -> bytes:
         size *= 4
 
 
-def write_sections(data: bytes, items: Sequence[BodyItem]) -> bytes:
-    """`BODY[...] {n}...` for each item, cut out of `data`: the message, or its header if that is enough."""
-    structure = parse_structure(data) if any(item.section.path for item in items) else None
-    return b" ".join([_write(data, structure, item) for item in items])
+def write_sections(data: bytes, items: Sequence[BodyItem], failed: list[BodyItem] | None = None) -> bytes:
+    """`BODY[...] {n}...` for each item, cut out of `data`: the message, or its header if that is enough. What cannot be
+    decoded is left out and goes to `failed`.
+    """
+    structure = parse_structure(data) if needs_structure(items) else None
+    written = []
+    for item in items:
+        try:
+            written.append(_write(data, structure, item))
+        except UnknownEncoding:
+            if failed is not None:
+                failed.append(item)
+    return b" ".join(written)
 
 
 def _write(data: bytes, structure: Part | None, item: BodyItem) -> bytes:
+    if item.decoding is not Decoding.NONE:
+        assert structure is not None
+        return b"".join(write_decoded(data, structure, item))
     value = data if item.section == _WHOLE else cut(data, structure, item.section)
     if value is None:
         return item.label + b" NIL"
@@ -59,15 +83,29 @@ def _write(data: bytes, structure: Part | None, item: BodyItem) -> bytes:
     return b"%b {%d}\r\n%b" % (item.label, len(value), value)
 
 
-def write_large(message: StoredMessage, structure: Part | None, items: Sequence[BodyItem]) -> Iterator[bytes]:
-    """The same from an open file, in pieces. `structure` is needed for sections with part numbers."""
-    for number, item in enumerate(items):
-        if number:
-            yield b" "
-        yield from _write_large(message, structure, item)
+def write_large(
+    message: StoredMessage, structure: Part | None, items: Sequence[BodyItem], failed: list[BodyItem] | None = None
+) -> Iterator[bytes]:
+    """The same from an open file, in pieces. `structure` is needed where the parts of the message are."""
+    separator = b""
+    for item in items:
+        pieces = _write_large(message, structure, item)
+        try:
+            first = next(pieces)
+        except UnknownEncoding:
+            if failed is not None:
+                failed.append(item)
+            continue
+        yield separator + first
+        yield from pieces
+        separator = b" "
 
 
 def _write_large(message: StoredMessage, structure: Part | None, item: BodyItem) -> Iterator[bytes]:
+    if item.decoding is not Decoding.NONE:
+        assert structure is not None
+        yield from write_decoded(WireText(message), structure, item)
+        return
     found = _range_of(message, structure, item.section)
     if found is None:
         yield item.label + b" NIL"

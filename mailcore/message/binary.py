@@ -10,17 +10,14 @@ from __future__ import annotations
 import binascii
 import mmap
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from mailcore.message.decoding import blocks, with_encoding
 from mailcore.message.structure import Octets, Part, parse_structure
 from mailcore.message.wire import ToDisk
 
-_ENCODING = re.compile(
-    rb"^(content-transfer-encoding[ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE
-)
 # Of these, 57 octets become a line of 76.
 _BLOCK = 57 * 4096
 
@@ -41,7 +38,7 @@ def write_storable(source: Path, target: BinaryIO, *, binary: bool) -> None:
 
 def _pieces(data: Octets, *, binary: bool) -> Iterator[bytes]:
     convert = ToDisk()
-    for piece in _encoded(data) if binary else _blocks(data, 0, len(data)):
+    for piece in _encoded(data) if binary else blocks(data, 0, len(data)):
         yield convert.feed(piece.replace(b"\0", b"\x80") if b"\0" in piece else piece)
     yield convert.close()
 
@@ -49,12 +46,12 @@ def _pieces(data: Octets, *, binary: bool) -> Iterator[bytes]:
 def _encoded(data: Octets) -> Iterator[bytes]:
     position = 0
     for part in _binary_parts(parse_structure(data)):
-        yield from _blocks(data, position, part.header_start)
-        yield _ENCODING.sub(rb"\1 base64", data[part.header_start : part.body_start])
+        yield from blocks(data, position, part.header_start)
+        yield with_encoding(data[part.header_start : part.body_start], b"base64")
         for start in range(part.body_start, part.body_end, _BLOCK):
             yield _base64(data[start : min(start + _BLOCK, part.body_end)])
         position = part.body_end
-    yield from _blocks(data, position, len(data))
+    yield from blocks(data, position, len(data))
 
 
 def _binary_parts(part: Part) -> Iterator[Part]:
@@ -63,11 +60,6 @@ def _binary_parts(part: Part) -> Iterator[Part]:
         yield from _binary_parts(child)
     if not part.children and part.encoding == "binary":
         yield part
-
-
-def _blocks(data: Octets, start: int, end: int) -> Iterator[bytes]:
-    for at in range(start, end, _BLOCK):
-        yield data[at : min(at + _BLOCK, end)]
 
 
 def _base64(block: bytes) -> bytes:
@@ -94,4 +86,4 @@ class _Mapped:
         return self._mapped.find(wanted, start, len(self) if end is None else end)
 
     def count(self, octet: bytes, start: int, end: int, /) -> int:
-        return sum(block.count(octet) for block in _blocks(self, start, end))
+        return sum(block.count(octet) for block in blocks(self, start, end))

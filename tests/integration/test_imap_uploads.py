@@ -116,6 +116,27 @@ def test_binary_octets_survive(imap: ImapServer, store: str, size: int) -> None:
     assert b"Content-Transfer-Encoding: base64\r\n" in body_of(client, 1, b"BODY.PEEK[2.MIME]")
     assert body_of(client, 1, b"BODY.PEEK[1]") == b"text"
     assert base64.b64decode(body_of(client, 1, b"BODY.PEEK[2]")) == octets
+    assert client.ok(b"FETCH 1 BINARY.SIZE[2]").untagged == [b"* 1 FETCH (BINARY.SIZE[2] %d)\r\n" % len(octets)]
+    client.send(b"b1 FETCH 1 BINARY.PEEK[2]\r\n")
+    assert client.read_plain_line() == b"* 1 FETCH (BINARY[2] ~{%d}" % len(octets)
+    assert client.read_octets(len(octets)) == octets
+    assert client.read_answer(b"b1").status == "OK"
+
+
+def test_what_nobody_can_decode(imap: ImapServer) -> None:
+    """RFC 3516 section 4.3; what else was asked for is told all the same."""
+    client = imap.login(imap.account())
+    client.append(b"INBOX", b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: x-odd\r\n\r\ntext\r\n")
+    client.append(b"INBOX", b"Subject: " + b"x" * 2_000_000 + b"\r\nContent-Transfer-Encoding: x-odd\r\n\r\ntext\r\n")
+    client.ok(b"SELECT INBOX")
+
+    one = client.command(b"FETCH 1 BINARY.PEEK[1]")
+    both = client.command(b"FETCH 1:2 (FLAGS BINARY.SIZE[1])")
+
+    assert one.untagged == [b"* 1 FETCH (UID 1)\r\n"]
+    assert both.untagged == [b"* %d FETCH (FLAGS (\\Recent))\r\n" % number for number in (1, 2)]
+    assert one.tagged.split(b" ", 2)[2] == both.tagged.split(b" ", 2)[2]
+    assert b"[UNKNOWN-CTE]" in one.tagged
 
 
 def test_a_message_in_utf8(imap: ImapServer) -> None:
@@ -126,3 +147,14 @@ def test_a_message_in_utf8(imap: ImapServer) -> None:
     client.ok(b"SELECT INBOX")
 
     assert body_of(client, 1) == message
+
+
+def test_the_largest_message_is_told(imap: ImapServer) -> None:
+    """RFC 7889."""
+    client = imap.login(imap.account())
+    (offered,) = client.ok(b"CAPABILITY").untagged
+    limit = int(re.search(rb" APPENDLIMIT=(\d+)", offered).group(1))  # type: ignore[union-attr]
+
+    assert client.ok(b"STATUS INBOX (APPENDLIMIT)").untagged == [b"* STATUS INBOX (APPENDLIMIT %d)\r\n" % limit]
+    client.send(b"a1 APPEND INBOX {%d}\r\n" % (limit + 1))
+    assert client.read_line().startswith(b"a1 NO [TOOBIG]")

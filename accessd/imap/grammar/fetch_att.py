@@ -1,8 +1,10 @@
-"""FETCH attributes and macros (RFC 3501 section 6.4.5), MODSEQ (RFC 7162 section 3.1.4)."""
+"""FETCH attributes and macros (RFC 3501 section 6.4.5), MODSEQ (RFC 7162 section 3.1.4), BINARY (RFC 3516), EMAILID and
+THREADID (RFC 8474), SAVEDATE (RFC 8514), PREVIEW (RFC 8970).
+"""
 
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 from accessd.imap.grammar.tokens import MAX_UINT63, BadSyntax, Scanner
 from mailcore.message.section import Section
@@ -19,11 +21,29 @@ class Field(Enum):
     BODYSTRUCTURE = "BODYSTRUCTURE"
     BODY = "BODY"
     MODSEQ = "MODSEQ"
+    EMAILID = "EMAILID"
+    THREADID = "THREADID"
+    SAVEDATE = "SAVEDATE"
+    PREVIEW = "PREVIEW"
+    LAZY_PREVIEW = "PREVIEW (LAZY)"
+    """Only if that costs nothing."""
+
+
+RARE = frozenset({Field.EMAILID, Field.THREADID, Field.SAVEDATE, Field.PREVIEW, Field.LAZY_PREVIEW})
+"""Fields whose columns are read only when somebody asks for them."""
+
+
+class Decoding(Enum):
+    """What BINARY makes of a section."""
+
+    NONE = auto()
+    CONTENT = auto()
+    SIZE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class BodyItem:
-    """BODY[...], BODY.PEEK[...] or one of the RFC822 items."""
+    """BODY[...], BODY.PEEK[...], one of the RFC822 items, or BINARY[...] and its like."""
 
     label: bytes
     """How the response names it: BODY[HEADER]<0>, RFC822.TEXT ..."""
@@ -31,6 +51,7 @@ class BodyItem:
     peek: bool
     partial: tuple[int, int] | None = None
     """First octet and number of octets asked for."""
+    decoding: Decoding = Decoding.NONE
 
 
 FetchItem = Field | BodyItem
@@ -45,6 +66,8 @@ _RFC822: dict[str, BodyItem] = {
     "RFC822.HEADER": BodyItem(b"RFC822.HEADER", Section(kind="HEADER"), peek=True),
     "RFC822.TEXT": BodyItem(b"RFC822.TEXT", Section(kind="TEXT"), peek=False),
 }
+_BINARY = frozenset({"BINARY", "BINARY.PEEK", "BINARY.SIZE"})
+_LAZY = b" (LAZY)"
 _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _PATH = re.compile(rb"[1-9]\d{0,9}(?:\.[1-9]\d{0,9})*")
 MAX_PATH_LEVELS = 100
@@ -67,12 +90,40 @@ def read_fetch_att(scanner: Scanner) -> FetchItem:
     name = scanner.match(_NAME, "a FETCH attribute").group().decode("ascii").upper()
     if name in ("BODY", "BODY.PEEK") and scanner.next_is(b"["):
         return _read_body(scanner, peek=name == "BODY.PEEK")
+    if name in _BINARY and scanner.next_is(b"["):
+        return _read_binary(scanner, name)
     if name in _RFC822:
         return _RFC822[name]
+    if name == "PREVIEW":
+        return _read_preview(scanner)
     try:
         return Field(name)
     except ValueError:
         raise BadSyntax("Unknown FETCH attribute") from None
+
+
+def _read_preview(scanner: Scanner) -> Field:
+    """PREVIEW, with the modifier LAZY or without (RFC 8970 section 3.2)."""
+    end = scanner.position + len(_LAZY)
+    if scanner.data[scanner.position : end].upper() != _LAZY:
+        return Field.PREVIEW
+    scanner.position = end
+    return Field.LAZY_PREVIEW
+
+
+def _read_binary(scanner: Scanner, name: str) -> BodyItem:
+    """BINARY[part]<partial>, BINARY.PEEK and BINARY.SIZE (RFC 3516 section 4.2); the part is a part number or empty."""
+    scanner.expect(b"[")
+    written = b"" if scanner.next_is(b"]") else scanner.match(_PATH, "a part number").group()
+    scanner.expect(b"]")
+    path = tuple(map(int, written.split(b"."))) if written else ()
+    if len(path) > MAX_PATH_LEVELS:
+        raise BadSyntax("Part number too deep")
+    if name == "BINARY.SIZE":
+        return BodyItem(b"BINARY.SIZE[%b]" % written, Section(path), peek=True, decoding=Decoding.SIZE)
+    partial = _read_partial(scanner)
+    label = b"BINARY[%b]" % written + (b"" if partial is None else b"<%d>" % partial[0])
+    return BodyItem(label, Section(path), name == "BINARY.PEEK", partial, Decoding.CONTENT)
 
 
 def _read_body(scanner: Scanner, *, peek: bool) -> BodyItem:

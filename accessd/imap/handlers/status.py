@@ -28,7 +28,7 @@ async def status(session: ImapSession, command: Status) -> AsyncGenerator[Respon
     if "HIGHESTMODSEQ" in command.items:
         session.enable(CONDSTORE)
     found = await session.context.offload(_status, session.storage, session.reader, command)
-    yield status_response(command.mailbox, command.items, found, utf8=session.utf8)
+    yield status_response(command.mailbox, command.items, found, utf8=session.utf8, append_limit=session.append_limit)
 
 
 def _status(conn: Connection, storage: Storage, reader: AccountRef, command: Status) -> MailboxStatus:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accessd.imap.grammar.fetch_att import BodyItem, Field, read_fetch_items
+from accessd.imap.grammar.fetch_att import BodyItem, Decoding, Field, read_fetch_items
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 from mailcore.message.section import Section
 
@@ -15,6 +15,9 @@ from mailcore.message.section import Section
         (b"FULL", (Field.FLAGS, Field.INTERNALDATE, Field.SIZE, Field.ENVELOPE, Field.BODY)),
         (b"uid", (Field.UID,)),
         (b"(UID BODYSTRUCTURE UID)", (Field.UID, Field.BODYSTRUCTURE)),
+        (b"(EMAILID threadid SAVEDATE)", (Field.EMAILID, Field.THREADID, Field.SAVEDATE)),
+        (b"PREVIEW", (Field.PREVIEW,)),
+        (b"(PREVIEW (LAZY) UID)", (Field.LAZY_PREVIEW, Field.UID)),
     ],
 )
 def test_macros_and_fields(text: bytes, items: tuple[Field, ...]) -> None:
@@ -37,6 +40,9 @@ def test_macros_and_fields(text: bytes, items: tuple[Field, ...]) -> None:
             b"BODY[2.HEADER.FIELDS.NOT ({3}\r\nX-Y)]",
             BodyItem(b"BODY[2.HEADER.FIELDS.NOT (X-Y)]", Section((2,), "HEADER.FIELDS.NOT", ("X-Y",)), peek=False),
         ),
+        (b"BINARY[]", BodyItem(b"BINARY[]", Section(), False, None, Decoding.CONTENT)),
+        (b"binary.peek[1.2]<5.7>", BodyItem(b"BINARY[1.2]<5>", Section((1, 2)), True, (5, 7), Decoding.CONTENT)),
+        (b"BINARY.SIZE[3]", BodyItem(b"BINARY.SIZE[3]", Section((3,)), True, None, Decoding.SIZE)),
         (b"RFC822", BodyItem(b"RFC822", Section(), peek=False)),
         (b"RFC822.HEADER", BodyItem(b"RFC822.HEADER", Section((), "HEADER"), peek=True)),
         (b"RFC822.TEXT", BodyItem(b"RFC822.TEXT", Section((), "TEXT"), peek=False)),
@@ -71,6 +77,13 @@ def read_whole(scanner: Scanner) -> None:
         b"()",
         b"BODY[1",
         b"BODY[1.FOO]",
+        b"BINARY",
+        b"BINARY[1.MIME]",
+        b"BINARY[TEXT]",
+        b"BINARY[1",
+        b"BINARY.SIZE[1]<0.5>",
+        b"PREVIEW (FAST)",
+        b"(PREVIEW (LAZY LAZY))",
         b"BODY[" + b"1." * 150 + b"1]",
     ],
 )
