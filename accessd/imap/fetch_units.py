@@ -50,8 +50,6 @@ class Plan:
     """Are UID and FLAGS enough?"""
     undecodable: list[BodyItem] = field(default_factory=list)
     """What could not be decoded so far (RFC 3516)."""
-    undecodable: list[BodyItem] = field(default_factory=list)
-    """What could not be decoded so far (RFC 3516)."""
     condstore: bool = False
     """Must flags that change by this command come with UID and MODSEQ (RFC 7162 section 3.2.4)?"""
 
@@ -285,11 +283,6 @@ def open_located(store: MessageStore, view: View, located: Located) -> StoredMes
 def opening(located: Located) -> bytes:
     """The response up to its sections."""
     return b"* %d FETCH (%b" % (located.number, located.fields + b" " if located.fields else b"")
-
-
-def without_sections(located: Located) -> bytes:
-    """The response when nothing of the message could be decoded; something must be in it."""
-    return b"* %d FETCH (%b)\r\n" % (located.number, located.fields or b"UID %d" % located.uid)
 
 
 def without_sections(located: Located) -> bytes:

@@ -176,13 +176,6 @@ class ImapSession:
             return self.engine.limits.message_bytes
         return self.context.config.current().message_size_limit
 
-    @property
-    def append_limit(self) -> int:
-        """The largest message this session takes, in octets (RFC 7889)."""
-        if self.account is not None:
-            return self.engine.limits.message_bytes
-        return self.context.config.current().message_size_limit
-
     def capabilities(self) -> bytes:
         """The capability data of this moment."""
         return capabilities(
@@ -190,7 +183,6 @@ class ImapSession:
             starttls=self.connection.may_start_tls,
             mechanisms=self.mechanisms,
             literal_minus=self._literal_minus,
-            more=[f"APPENDLIMIT={self.append_limit}"],
             more=[f"APPENDLIMIT={self.append_limit}"],
         )
 

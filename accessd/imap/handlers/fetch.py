@@ -41,7 +41,6 @@ ROWS_AT_ONCE = 1000
 """What is written of so many stays below what glibc asks the system for anew each time (mailcore.memory)."""
 FILES_AT_ONCE = 256
 UNKNOWN_CTE = Completion("NO", b"UNKNOWN-CTE", "Unknown Content-Transfer-Encoding")
-UNKNOWN_CTE = Completion("NO", b"UNKNOWN-CTE", "Unknown Content-Transfer-Encoding")
 FLAG_TABLE_FROM = 200
 """For fewer messages their rows cost less than keeping a table."""
 
@@ -79,8 +78,6 @@ async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response
     if gone:
         session.look_now()
         yield Completion(code=b"EXPUNGEISSUED", text="Some messages no longer exist")
-    if plan.undecodable:
-        yield UNKNOWN_CTE
     if plan.undecodable:
         yield UNKNOWN_CTE
 
