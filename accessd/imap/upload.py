@@ -15,6 +15,7 @@ from mailcore.identity import AccountRef
 from mailcore.mailbox import quota
 from mailcore.mailbox.account import get_mailbox
 from mailcore.sharing import places
+from mailcore.sharing.flags import settable
 from mailcore.sharing.rights import INSERT
 from mailcore.store import exchange
 
@@ -93,7 +94,7 @@ class Upload:
         """All of them, with the flags that somebody with these rights may set. Raises StoreFull, StoreUnavailable."""
         pairs = zip(self._incoming, self.command.messages, strict=True)
         return [
-            exchange.Incoming(each.content(), draft.flags, draft.internal_date)
+            exchange.Incoming(each.content(), settable(draft.flags, rights), draft.internal_date)
             for each, draft in pairs
         ]
 
