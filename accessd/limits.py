@@ -12,6 +12,7 @@ from collections.abc import Callable
 from accessd.connection import Connection
 from accessd.tally import Tally
 from mailcore.config.snapshot import Snapshot
+from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import TooManyConnections
 from mailcore.log import get_logger
 
@@ -51,8 +52,9 @@ class ConnectionLimits:
         self._tally.remove(f"address {connection.peer}")
         self.log_out(connection)
 
-    def log_in(self, connection: Connection, account_id: int) -> None:
+    def log_in(self, connection: Connection, account: AccountRecord) -> None:
         """The client has shown to be this account. Raises TooManyConnections, and then it is nobody."""
+        account_id = account.ref.id
         if connection not in self.connections:
             raise ConnectionResetError("the client is gone")
         count = self._tally.add(f"account {account_id}")
@@ -61,6 +63,7 @@ class ConnectionLimits:
             self._tally.remove(f"account {account_id}")
             raise TooManyConnections(f"account {account_id} from {connection.peer}: more than {limit} connections")
         connection.account_id = account_id
+        connection.app_password_id = account.app_password_id or 0
 
     def log_out(self, connection: Connection) -> None:
         """It is no account any more. Safe to repeat."""

@@ -158,7 +158,7 @@ def sessions_of(context: Context) -> dict[Protocol, Serve]:
     """What to start for a new connection."""
 
     async def imap(connection: Connection) -> None:
-        session = ImapSession(context, connection)
+        connection.session = session = ImapSession(context, connection)
         await session.run()
 
     async def pop3(connection: Connection) -> None:

@@ -151,6 +151,11 @@ class ImapSession:
         return self.extras
 
     @property
+    def mailbox_name(self) -> str:
+        """For the registry of sessions: the selected mailbox, "" for none."""
+        return self.view.record.name if self.view is not None else ""
+
+    @property
     def storage(self) -> Storage:
         """Where the stores are."""
         return self.context.storage
@@ -199,7 +204,8 @@ class ImapSession:
         self.state = state
 
     def log_in(self, account: AccountRecord) -> None:
-        """Become an account."""
+        """Become an account. Raises TooManyConnections."""
+        self.context.limits.log_in(self.connection, account)
         self.enter(State.AUTHENTICATED)
         self.account = account
         self.connection.idle_limit_s = AUTHENTICATED_IDLE_LIMIT_S

@@ -55,7 +55,7 @@ async def welcome(session: Pop3Session, account: AccountRecord, *, mechanism: st
     Raises TooManyConnections, MailboxInUse, LoginTooSoon, StoreUnavailable; then the client is nobody still.
     """
     context, connection = session.context, session.connection
-    context.limits.log_in(connection, account.ref.id)
+    context.limits.log_in(connection, account)
     delay_s = context.config.current().login_delay
     try:
         drop = await context.offload(maildrops.open_maildrop, context.storage, account.ref, login_delay_s=delay_s)

@@ -18,7 +18,9 @@ from accessd.listener import SILENT_S, Listener
 from accessd.settings import Endpoint
 from accessd.tally import Tally
 from mailcore.config.snapshot import NetworkSet, Snapshot
+from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import TooManyConnections
+from mailcore.identity import AccountRef
 from mailcore.tls import Certificate
 from tests.fakes.certificates import TestAuthority
 from tests.fixtures_servers import choose_free_port
@@ -129,13 +131,13 @@ def test_an_account_has_so_many_connections_whatever_the_protocol(tmp_path):
     for connection in connections:
         limits.arrived(connection)
 
-    limits.log_in(connections[0], 7)
-    limits.log_in(connections[1], 7)
+    limits.log_in(connections[0], an_account(7))
+    limits.log_in(connections[1], an_account(7))
     with pytest.raises(TooManyConnections):
-        limits.log_in(connections[2], 7)
-    limits.log_in(connections[3], 8)
+        limits.log_in(connections[2], an_account(7))
+    limits.log_in(connections[3], an_account(8))
     limits.left(connections[0])
-    limits.log_in(connections[2], 7)
+    limits.log_in(connections[2], an_account(7))
 
     assert [connection.account_id for connection in connections] == [0, 7, 7, 8]
     limits.close()
@@ -148,11 +150,15 @@ def test_a_login_that_ends_after_the_connection_is_not_counted(tmp_path):
     limits.left(gone)
 
     with pytest.raises(ConnectionResetError):
-        limits.log_in(gone, 7)
+        limits.log_in(gone, an_account(7))
 
     limits.arrived(here)
-    limits.log_in(here, 7)
+    limits.log_in(here, an_account(7))
     limits.close()
+
+
+def an_account(number):
+    return AccountRecord(AccountRef(number, f"account{number}@example.org"))
 
 
 class a_connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 import poplib
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -45,6 +46,71 @@ def test_a_pop3_session_is_listed_while_it_lasts(imap):
     assert (str(row["client_address"]), row["idle_since"], row["end_wanted"]) == ("127.0.0.1", None, "")
     assert before < row["since"] <= datetime.now(UTC)
     wait_until(lambda: not sessions(imap.database_url, address), what="it is listed no more")
+
+
+def test_an_imap_session_is_listed_with_what_it_says_and_selects(imap):
+    address = imap.account()
+    client = imap.connect(tls=True)
+    client.ok(b'ID ("name" "Thunderbird" "version" "115.3")')
+    client.ok(f'LOGIN {address} "{PASSWORD}"'.encode())
+    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
+    client.ok(b"SELECT INBOX")
+    wait_until(lambda: sessions(imap.database_url, address)[0]["mailbox"] == "INBOX", what="the mailbox is told")
+
+    (row,) = sessions(imap.database_url, address)
+
+    assert (row["protocol"], row["tls"], row["client_id"]) == ("imap", True, "Thunderbird 115.3")
+
+
+def test_an_imap_session_in_idle_is_ended_within_three_seconds(imap):
+    address = imap.account()
+    client = imap.login(address)
+    client.ok(b"SELECT INBOX")
+    client.send(b"i IDLE\r\n")
+    assert client.read_line().startswith(b"+ ")
+    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
+
+    begun = time.monotonic()
+    with psycopg.connect(imap.database_url, autocommit=True) as conn:
+        end_of_account(conn, sessions(imap.database_url, address)[0]["account_id"], "Ended by the administrator")
+
+    assert client.read_line() == b"* BYE Ended by the administrator\r\n"
+    assert time.monotonic() - begun < 3
+    with pytest.raises(ConnectionError):
+        client.read_line()
+
+
+def test_one_account_has_so_many_connections_over_both_protocols(imap):
+    address, other = imap.account(), imap.account()
+    imap.execute("UPDATE server_settings SET account_connection_limit = 2")
+    try:
+        wait_until(lambda: min(generation for _, generation in generations(imap)) >= committed(imap), what="in force")
+        first, _second = imap.login(address), pop3_login(imap, address)
+
+        third = imap.connect()
+        answer = third.command(f'LOGIN {address} "{PASSWORD}"'.encode())
+        with pytest.raises(poplib.error_proto) as refused:
+            pop3_login(imap, address)
+
+        assert answer.tagged == b"t1 NO [LIMIT] Too many connections of this account\r\n"
+        assert refused.value.args[0] == b"-ERR [SYS/TEMP] Too many connections of this account"
+        third.ok(f'LOGIN {other} "{PASSWORD}"'.encode())
+        first.ok(b"LOGOUT")
+        first.close()
+        fourth = imap.connect()
+        wait_until(lambda: fourth.command(f'LOGIN {address} "{PASSWORD}"'.encode()).status == "OK", what="room again")
+    finally:
+        imap.execute("UPDATE server_settings SET account_connection_limit = 50")
+
+
+def generations(imap):
+    with psycopg.connect(imap.database_url) as conn:
+        return conn.execute("SELECT pid, generation FROM process_status").fetchall()
+
+
+def committed(imap):
+    with psycopg.connect(imap.database_url) as conn:
+        return conn.execute("SELECT generation FROM config_generation").fetchone()[0]
 
 
 def test_a_pop3_session_is_ended_with_a_word(imap):
@@ -136,8 +202,9 @@ def test_sessions_of_who_may_no_longer_log_in_end(conn, statement, ended, before
 @pytest.mark.parametrize("before", [True, False])
 def test_sessions_of_a_revoked_app_password_end_and_no_others(conn, before):
     statement = (
-        "INSERT INTO app_password (account_id, name, digest, stored_key, server_key, allow_imap,"
-        " allow_pop3, allow_smtp, networks, created_at) VALUES (1, 'telephone', '', '', '', true, true, true, '{}', now()) RETURNING id"
+        "INSERT INTO app_password (account_id, name, digest, stored_key, server_key, allow_imap, allow_pop3,"
+        " allow_smtp, networks, created_at)"
+        " VALUES (1, 'telephone', '', '', '', true, true, true, '{}', now()) RETURNING id"
     )
     (app_password,) = conn.execute(statement).fetchone()
     rows = [a_row(1), a_row(2, app_password_id=app_password)]

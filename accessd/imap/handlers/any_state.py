@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
+from accessd.imap.client_id import in_words
 from accessd.imap.command import Capability, Check, Identify, Logout, Noop
 from accessd.imap.response import Response
 from accessd.imap.states import State
@@ -33,5 +34,6 @@ async def logout(session: ImapSession, command: Logout) -> AsyncGenerator[Respon
 
 
 async def identify(session: ImapSession, command: Identify) -> AsyncGenerator[Response, None]:
-    """ID (RFC 2971): says what it is, not which version; what the client says of itself is not kept."""
+    """ID (RFC 2971): says what it is, not which version; what the client says of itself the panel shows."""
+    session.connection.client_id = in_words(command.fields)
     yield response.untagged(b'ID ("name" "Mailkeep")')

@@ -165,7 +165,7 @@ class FakeContext:
     @property
     def limits(self):
         """No limits: tests/integration/test_access_limits.py has them."""
-        return SimpleNamespace(log_in=lambda connection, account_id: None, log_out=lambda connection: None)
+        return SimpleNamespace(log_in=lambda connection, account: None, log_out=lambda connection: None)
 
     @property
     def config(self):
