@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap.enabled import CONDSTORE
-from accessd.imap.grammar.search_key import uses_modseq
+from accessd.imap.grammar.search_key import names_numbers, uses_modseq
 from accessd.imap.grammar.search_return import Returns
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
@@ -45,6 +45,9 @@ class Question:
         with_modseq = uses_modseq(key)
         if with_modseq:
             session.enable(CONDSTORE)
+        if names_numbers(key):
+            # Also in UID SEARCH (RFC 7162 section 3.2.10.2).
+            view.keep_numbers()
         return cls(
             session.storage, view.owner, view.record, key, view.uids, view.first_recent_uid, view.saved, with_modseq
         )

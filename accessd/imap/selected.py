@@ -20,6 +20,9 @@ from mailcore.identity import AccountRef
 from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
 from mailcore.sharing.rights import ALL, CHANGES_MESSAGES, WRITE, settable_bits
 
+NO_RECENT = 2**32
+"""As first_recent_uid: no message is \\Recent, whatever comes."""
+
 
 class View:
     """What SELECT showed, kept up to date."""
@@ -29,6 +32,8 @@ class View:
         "_expunged",
         "_flags",
         "_held_modseq",
+        "_keeps_numbers",
+        "_owes_modseq",
         "_saved",
         "_told",
         "_told_modseq",
@@ -61,6 +66,8 @@ class View:
         self._saved: Sequence[int] = ()
         self._held_modseq = 0
         self._told_modseq = 0
+        self._owes_modseq = False
+        self._keeps_numbers = False
 
     def require(self, *needed: str) -> None:
         """Raises NotPermitted if the reader lacks one of these rights here."""
@@ -90,6 +97,19 @@ class View:
     def recent(self) -> int:
         """How many messages are \\Recent in this session."""
         return len(self._uids) - bisect_left(self._uids, self.first_recent_uid)
+
+    def hide_recent(self) -> None:
+        """For who has enabled IMAP4rev2, which knows neither RECENT nor \\Recent."""
+        self.first_recent_uid = NO_RECENT
+
+    @property
+    def hides_recent(self) -> bool:
+        """Is that so?"""
+        return self.first_recent_uid == NO_RECENT
+
+    def recent_lines(self) -> list[bytes]:
+        """`* n RECENT`, if the client is to be told."""
+        return [] if self.hides_recent else [response.recent(self.recent)]
 
     def sequence_number(self, uid: int) -> int:
         """The number of a message that is in the view."""
@@ -176,15 +196,21 @@ class View:
         """Has the client been told of a change while there may be earlier ones it has not heard of?"""
         return self._told_modseq > self.modseq
 
-    def correction(self) -> bytes:
-        """Before a tagged response: a client that remembers the highest MODSEQ it saw in a command, and is then cut
-        off, would never hear of removals that were held back; so it is told what it may remember (RFC 7162 sections 3.2
-        and 6). b"" if there is nothing to correct.
+    def keep_numbers(self) -> None:
+        """The command in progress names messages by numbers: no removal is told before it has ended."""
+        self._keeps_numbers = True
+
+    def end_of_command(self) -> bytes:
+        """The response code HIGHESTMODSEQ, where a client that has enabled CONDSTORE needs it, or b"".
+
+        After VANISHED it says from where on the client may ask next time. And a client that remembers the highest
+        MODSEQ it saw in a command, and is then cut off, would never hear of removals that were held back; so it is told
+        what it may remember (RFC 7162 sections 3.2 and 6).
         """
         told, self._told_modseq = self._told_modseq, 0
-        if told <= self.certain_modseq:
-            return b""
-        return response.ok("Earlier changes are still to come", b"HIGHESTMODSEQ %d" % self.certain_modseq)
+        owes, self._owes_modseq = self._owes_modseq, False
+        self._keeps_numbers = False
+        return b"HIGHESTMODSEQ %d" % self.certain_modseq if owes or told > self.certain_modseq else b""
 
     def take_own(self, modseq: int) -> None:
         """This session's own STORE has this modseq (0: it changed nothing), and the client knows.
@@ -200,11 +226,11 @@ class View:
         instead to who has enabled QRESYNC.
         """
         told: list[bytes] = []
-        if expunge and self._expunged:
+        if expunge and self._expunged and not self._keeps_numbers:
             told += self._flush_expunged(vanished=vanished)
         if len(self._uids) != self._told:
             self._told = len(self._uids)
-            told += [response.exists(self._told), response.recent(self.recent)]
+            told += [response.exists(self._told), *self.recent_lines()]
         if self._flags:
             told += self._flush_flags(with_modseq=with_modseq)
         return told
@@ -216,6 +242,7 @@ class View:
         known = [uid for uid in sorted(gone) if self.sequence_number(uid) <= self._told]
         self._told -= len(known)
         if vanished:
+            self._owes_modseq = bool(known)
             told = [response.untagged(b"VANISHED " + format_numbers(known))] if known else []
         else:
             told = [response.expunge(self.sequence_number(uid)) for uid in reversed(known)]

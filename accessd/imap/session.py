@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
+from dataclasses import replace
 
 import psycopg
 from psycopg import Connection as DatabaseConnection
@@ -391,12 +392,20 @@ class ImapSession:
         except Exception:
             completion = INTERNAL
             log.exception("command_crashed", command=name, account=self._name)
-        if self.view is not None and self.condstore:
-            self.connection.write(self.view.correction())
+        completion = self._with_modseq(completion)
         self.connection.write(completion.to_bytes(tag, name))
         await self.connection.drain()
         if self.upgrade:
             await self._start_tls()
+
+    def _with_modseq(self, completion: Completion) -> Completion:
+        code = self.view.end_of_command() if self.view is not None else b""
+        if not code or not self.condstore:
+            return completion
+        if not completion.code:
+            return replace(completion, code=code)
+        self.connection.write(response.ok("Highest", code))
+        return completion
 
     async def _run_handler(self, row: Row, command: object) -> Completion:
         completion = Completion()

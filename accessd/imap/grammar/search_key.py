@@ -69,6 +69,7 @@ _CONSTANT: dict[str, SearchKey] = {
     "OLD": Recent(is_set=False),
     "NEW": And((Recent(), FlagKey(SEEN, is_set=False))),
 }
+_NOT_IN_REV2 = frozenset({"NEW", "OLD", "RECENT"})
 _FIELDS = {"BCC": "Bcc", "CC": "Cc", "FROM": "From", "SUBJECT": "Subject", "TO": "To"}
 
 
@@ -105,6 +106,8 @@ def _read_key(reader: _Reader) -> SearchKey:
     if scanner.data[scanner.position : scanner.position + 1] in b"$*0123456789":
         return _set_key(scanner, SeqSet)
     name = scanner.keyword()
+    if scanner.rev2 and name in _NOT_IN_REV2:
+        raise BadSyntax("Not a search key of IMAP4rev2")
     constant = _CONSTANT.get(name)
     if constant is not None:
         return constant
@@ -221,14 +224,21 @@ _WITH_ARGUMENTS: dict[str, Callable[[_Reader], SearchKey]] = {
 
 def uses_modseq(key: SearchKey) -> bool:
     """Does MODSEQ occur? Then the answer names the highest modseq found (RFC 7162 section 3.1.5)."""
+    return _contains(key, ModSeq)
+
+
+def names_numbers(key: SearchKey) -> bool:
+    """Do message numbers occur? Then they must not change while the command runs."""
+    return _contains(key, SeqSet)
+
+
+def _contains(key: SearchKey, kind: type) -> bool:
     match key:
-        case ModSeq():
-            return True
         case And(keys):
-            return any(uses_modseq(inner) for inner in keys)
+            return any(_contains(inner, kind) for inner in keys)
         case Or(left, right):
-            return uses_modseq(left) or uses_modseq(right)
+            return _contains(left, kind) or _contains(right, kind)
         case Not(inner):
-            return uses_modseq(inner)
+            return _contains(inner, kind)
         case _:
-            return False
+            return isinstance(key, kind)

@@ -50,10 +50,9 @@ async def copy_or_move(session: ImapSession, command: Copy) -> AsyncGenerator[Re
     if command.move:
         yield response.ok("Moved", code)
         code = b""
-        if session.condstore:
-            # As EXPUNGE: what the client may remember (RFC 7162 section 3.2.7).
-            yield b"".join(await session.news(expunge=True))
-            code = b"HIGHESTMODSEQ %d" % view.certain_modseq
+        if session.qresync:
+            # As EXPUNGE.
+            session.look_now()
     yield Completion(code=code)
 
 

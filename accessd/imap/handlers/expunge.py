@@ -31,9 +31,7 @@ async def expunge(session: ImapSession, command: Expunge) -> AsyncGenerator[Resp
             session.look_now()
         view.take_expunged(gone)
         session.announce([view.record.id])
-        if session.condstore:
-            # All that was told up to the tagged response, so that the client may remember it (RFC 7162 section 3.2.7).
-            yield b"".join(await session.news(expunge=True))
-            yield Completion(code=b"HIGHESTMODSEQ %d" % view.certain_modseq)
-            return
+        if session.qresync:
+            # HIGHESTMODSEQ of the tagged response is that of the removal (RFC 7162 section 3.2.7).
+            session.look_now()
     yield Completion()

@@ -217,8 +217,8 @@ def test_while_a_removal_is_held_back_a_later_modseq_is_corrected() -> None:
     told = view.flush(expunge=False, with_modseq=True)
 
     assert told == [b"* 2 FETCH (UID 5 FLAGS () MODSEQ (12))\r\n"]
-    assert view.correction() == b"* OK [HIGHESTMODSEQ 10] Earlier changes are still to come\r\n"
-    assert view.correction() == b"", "only where something was told"
+    assert view.end_of_command() == b"HIGHESTMODSEQ 10"
+    assert view.end_of_command() == b"", "only where something was told"
     view.flush(expunge=True, with_modseq=True)
     assert view.certain_modseq == 12
 
@@ -233,7 +233,28 @@ def test_a_modseq_beyond_what_is_known_asks_for_a_look() -> None:
     assert view.has_run_ahead
     view.take(Changes(12, 4))
     assert not view.has_run_ahead
-    assert view.correction() == b""
+    assert view.end_of_command() == b""
+
+
+def test_after_vanished_the_client_is_told_from_where_on_to_ask() -> None:
+    view = view_of(3, 5)
+    view.take(Changes(12, 6, [], [3]))
+
+    view.flush(expunge=True, with_modseq=True, vanished=True)
+
+    assert view.end_of_command() == b"HIGHESTMODSEQ 12"
+    assert view.end_of_command() == b""
+
+
+def test_a_command_that_names_numbers_keeps_them() -> None:
+    """UID SEARCH 1:2 ends before the client hears of removals (RFC 7162 section 3.2.10.2)."""
+    view = view_of(3, 5)
+    view.take(Changes(12, 6, [], [3]))
+    view.keep_numbers()
+
+    assert told(view) == b""
+    view.end_of_command()
+    assert told(view) == b"* 1 EXPUNGE\r\n"
 
 
 def test_the_view_learns_the_name_its_mailbox_has_got() -> None:
