@@ -31,15 +31,19 @@ def extend_search_index() -> None:
     """Index what came since the last time. Safe to run twice, or never: what is not indexed is read when searched."""
     with watchdog.watching():
         behind = indexing.behind(worker.current().database.connection(), MOST_MAILBOXES)
-        is_done = _work_off(partial(_extend, account, mailbox_id) for mailbox_id, account in behind)
+        is_done = _work_off(partial(_index, indexing.extend, account, mailbox_id) for mailbox_id, account in behind)
+        if is_done:
+            # After an update there may be days of this: some moments each time, and then there is time for others.
+            stale = indexing.stale(worker.current().database.connection(), MOST_MAILBOXES)
+            _work_off(partial(_index, indexing.renew, account, mailbox_id) for mailbox_id, account in stale)
     if not is_done:
         extend_search_index.apply_async(retry=False)
 
 
-def _extend(account: AccountRef, mailbox_id: int) -> bool:
+def _index(step: Callable[..., bool], account: AccountRef, mailbox_id: int) -> bool:
     here = worker.current()
     try:
-        return indexing.extend(here.database.connection(), here.local.storage, account, mailbox_id)
+        return step(here.database.connection(), here.local.storage, account, mailbox_id)
     except MailError as error:
         log.warning("not_indexed", account=account.address, mailbox_id=mailbox_id, error=str(error))
         return False

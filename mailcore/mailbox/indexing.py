@@ -2,6 +2,9 @@
 
 Never on the way of a delivery or of a client: a worker calls `extend` for mailboxes that are `behind`. What it has not
 reached yet is searched by reading it. A message is left out, and read by each search, when its text is very long.
+
+Words that were folded by an older rule (mailcore.message.casemap.VERSION) are of no use: such blocks are as good as not
+there until `renew` has made them again.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from mailcore.mailbox import cache, search_text, statements
 from mailcore.mailbox.reading import read_messages
 from mailcore.mailbox.search_index import TextField
 from mailcore.mailbox.words import MOST_MESSAGES, WordCollector, to_octets
+from mailcore.message import casemap
 from mailcore.message.structure import parse_structure
 from mailcore.message.summary import Summary, summarise_structure
 from mailcore.store.base import MessageStore
@@ -44,6 +48,12 @@ def behind(
     return [(row[0], AccountRef(*row[1:])) for row in conn.execute(statements.BEHIND, wanted)]
 
 
+def stale(conn: Connection, most: int) -> list[tuple[int, AccountRef]]:
+    """Mailboxes with blocks that `renew` can make anew: their ids and owners."""
+    wanted = {"fold_version": casemap.VERSION, "most": most}
+    return [(row[0], AccountRef(*row[1:])) for row in conn.execute(statements.STALE, wanted)]
+
+
 def extend(conn: Connection, storage: Storage, account: AccountRef, mailbox_id: int) -> bool:
     """Index the next block of messages; False if there was none, or another process was quicker. The last block is
     indexed again with what came after it, until it is full.
@@ -61,6 +71,50 @@ def extend(conn: Connection, storage: Storage, account: AccountRef, mailbox_id: 
     block = _Block(list(map(MessageRow._make, found)))
     block.read(conn, storage.store(account), mailbox)
     return _write(conn, mailbox, last, after, block)
+
+
+def renew(conn: Connection, storage: Storage, account: AccountRef, mailbox_id: int) -> bool:
+    """Make the newest stale block of a mailbox again, in as many blocks as its words take by now; False if there was
+    none, or another process was quicker.
+    """
+    row = conn.execute(index_statements.MAILBOX_BY_ID, {"mailbox_id": mailbox_id}).fetchone()
+    old = _stale_block(conn, mailbox_id)
+    if row is None or old is None:
+        return False
+    mailbox, (first_uid, last_uid, is_full) = MailboxRecord._make(row), old
+    after, blocks = first_uid - 1, list[tuple[int, _Block]]()
+    while after < last_uid:
+        span = {"mailbox_id": mailbox_id, "after": after, "uidnext": last_uid + 1, "most": MOST_MESSAGES}
+        found = conn.execute(statements.NEXT_MESSAGES, span, binary=True).fetchall()
+        block = _Block(list(map(MessageRow._make, found)))
+        block.read(conn, storage.store(account), mailbox)
+        blocks.append((after + 1, block))
+        after = block.last_uid or last_uid
+    blocks[-1][1].close(last_uid, is_full=is_full)
+    return _replace(conn, mailbox_id, old, blocks)
+
+
+def _stale_block(conn: Connection, mailbox_id: int) -> tuple[int, int, bool] | None:
+    wanted = {"mailbox_id": mailbox_id, "fold_version": casemap.VERSION}
+    return conn.execute(statements.STALE_BLOCK, wanted).fetchone()
+
+
+def _replace(
+    conn: Connection, mailbox_id: int, old: tuple[int, int, bool], blocks: Sequence[tuple[int, _Block]]
+) -> bool:
+    wanted = {"mailbox_id": mailbox_id, "last_uid": old[1], "fold_version": casemap.VERSION}
+    try:
+        with conn.transaction():
+            conn.execute(statements.LOCK_SEGMENTS, wanted)
+            if _stale_block(conn, mailbox_id) != old:
+                return False
+            conn.execute(statements.DELETE_STALE_BLOCK, wanted)
+            for first_uid, block in blocks:
+                span = {"mailbox_id": mailbox_id, "first_uid": first_uid, "last_uid": block.last_uid}
+                conn.execute(statements.INSERT_SEGMENTS, {**span, **block.columns()})
+    except psycopg.errors.ForeignKeyViolation:
+        return False
+    return True
 
 
 class _Block:
@@ -89,11 +143,16 @@ class _Block:
             collector.add(len(self.uids), words[each])
         self.uids.append(uid)
 
+    def close(self, last_uid: int, *, is_full: bool) -> None:
+        """It speaks for all messages up to this one."""
+        self.last_uid, self.is_full = last_uid, is_full
+
     def columns(self) -> dict[str, Any]:
         """For INSERT_SEGMENTS."""
         packed = {each: collector.pack() for each, collector in self._collectors.items()}
         return {
             "is_full": self.is_full,
+            "fold_version": casemap.VERSION,
             "uids": to_octets(self.uids),
             "fields": list(packed),
             "words": [each.words for each in packed.values()],

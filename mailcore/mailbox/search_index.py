@@ -15,6 +15,7 @@ import psycopg
 
 from mailcore.mailbox import statements
 from mailcore.mailbox.words import Needle, find_words, from_octets
+from mailcore.message import casemap
 
 Connection = psycopg.Connection[Any]
 
@@ -64,7 +65,13 @@ def look_up(
 
 
 def _look_up(conn: Connection, mailbox_id: int, field: TextField, needle: Needle, among: Collection[int]) -> Known:
-    span = {"mailbox_id": mailbox_id, "field": field, "first_uid": min(among), "last_uid": max(among)}
+    span = {
+        "mailbox_id": mailbox_id,
+        "field": field,
+        "fold_version": casemap.VERSION,
+        "first_uid": min(among),
+        "last_uid": max(among),
+    }
     rows = conn.execute(statements.SEGMENTS, span, binary=True).fetchall()
     segments = [_Segment(id, from_octets("I", uids), words) for id, uids, words in rows]
     covered = {uid for segment in segments for uid in segment.uids}

@@ -7,11 +7,10 @@ The day of SENTON and its kin is the one written in the Date field, whatever its
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import date
-from functools import lru_cache
 
+from mailcore.message.casemap import casemap
 from mailcore.message.charset import decode
 from mailcore.message.date import parse_date
 from mailcore.message.encoded_word import decode_header
@@ -23,12 +22,7 @@ from mailcore.message.transfer import decode_transfer
 _TOKEN = re.compile(rb'[ ]*(?:"((?:[^"\\]|\\.)*)"|\{(\d+)\}\r\n|(NIL)|([()]))', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _DAY = re.compile(rb"\b(\d{1,2})[ -]+([A-Za-z]{3})[a-z]*[ -]+(\d{2,4})\b")
-_WORDS = re.compile(r"[0-9a-z]+")
-
-# UAX #15 section 13: no language stacks more marks on a letter.
-_MOST_MARKS = 30
-_JOINER = "\u034f"
-_LAST_MARK = 0x20000
+_WORDS = re.compile(r"[0-9A-Z]+")
 
 # Position in the ENVELOPE.
 ENVELOPE_FIELDS = {"subject": 1, "from": 2, "to": 5, "cc": 6, "bcc": 7}
@@ -37,23 +31,8 @@ Value = bytes | None | list["Value"]
 
 
 def fold(text: str) -> str:
-    """What two texts have in common that differ in case only."""
-    if text.isascii():
-        return text.casefold()
-    return unicodedata.normalize("NFC", _long_runs_of_marks().sub(_interrupted, text)).casefold()
-
-
-@lru_cache(maxsize=1)
-def _long_runs_of_marks() -> re.Pattern[str]:
-    """Normalisation sorts the accents of a letter in quadratic time, and a letter may have a million of them."""
-    marks = "".join(chr(code) for code in range(_LAST_MARK) if unicodedata.combining(chr(code)))
-    return re.compile(f"[{marks}]{{{_MOST_MARKS + 1},}}")
-
-
-def _interrupted(run: re.Match[str]) -> str:
-    """A character that ends the run every so often: the Stream-Safe Text Process of UAX #15."""
-    text = run[0]
-    return _JOINER.join(text[start : start + _MOST_MARKS] for start in range(0, len(text), _MOST_MARKS))
+    """What two texts have in common that differ in case only: i;unicode-casemap (RFC 5051), as I18NLEVEL=1 asks."""
+    return casemap(text)
 
 
 def envelope_contains(envelope: bytes, field: str, wanted: str) -> bool:
@@ -127,8 +106,8 @@ def _may_contain(envelope: bytes, wanted: str) -> bool:
     """False if certainly not: a quick look that spares reading most envelopes."""
     if not wanted.isascii() or b"=?" in envelope or b"{" in envelope:
         return True
-    lower = envelope.lower()
-    return all(word.encode() in lower for word in _WORDS.findall(wanted))
+    upper = envelope.upper()
+    return all(word.encode() in upper for word in _WORDS.findall(wanted))
 
 
 def _texts(value: Value) -> Iterator[str]:

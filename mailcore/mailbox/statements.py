@@ -7,7 +7,7 @@ seen an id therefore reads what belongs to it, or nothing.
 
 SEGMENTS = """
 SELECT id, uids, words FROM search_segment
-WHERE mailbox_id = %(mailbox_id)s AND field = %(field)s
+WHERE mailbox_id = %(mailbox_id)s AND field = %(field)s AND fold_version = %(fold_version)s
   AND last_uid >= %(first_uid)s AND first_uid <= %(last_uid)s
 """
 # Two numbers of four octets: where the postings of a word begin and end.
@@ -50,11 +50,27 @@ WHERE mailbox_id = %(mailbox_id)s AND is_full AND NOT EXISTS (
 ) AND last_uid < (SELECT max(last_uid) FROM search_segment WHERE mailbox_id = %(mailbox_id)s)
 """
 INSERT_SEGMENTS = """
-INSERT INTO search_segment (mailbox_id, field, first_uid, last_uid, is_full, uids, words, offsets, postings)
+INSERT INTO search_segment (mailbox_id, field, first_uid, last_uid, is_full, uids, fold_version,
+                            words, offsets, postings)
 SELECT %(mailbox_id)s::bigint, field, %(first_uid)s::bigint, %(last_uid)s::bigint, %(is_full)s::bool, %(uids)s::bytea,
-       words, offsets, postings
+       %(fold_version)s::smallint, words, offsets, postings
 FROM unnest(%(fields)s::smallint[], %(words)s::bytea[], %(offsets)s::bytea[], %(postings)s::bytea[])
     AS new (field, words, offsets, postings)
+"""
+# Blocks whose words were folded by other rules than those of today: no search asks them.
+STALE_BLOCK = """
+SELECT first_uid, last_uid, is_full FROM search_segment
+WHERE mailbox_id = %(mailbox_id)s AND field = 0 AND fold_version <> %(fold_version)s ORDER BY last_uid DESC LIMIT 1
+"""
+DELETE_STALE_BLOCK = """
+DELETE FROM search_segment
+WHERE mailbox_id = %(mailbox_id)s AND last_uid = %(last_uid)s AND fold_version <> %(fold_version)s
+"""
+STALE = """
+SELECT mailbox.id, account.id, account.address, account.store, account.quota_bytes, account.quota_messages
+FROM mailbox JOIN account ON account.id = mailbox.account_id
+WHERE mailbox.id IN (SELECT mailbox_id FROM search_segment WHERE field = 0 AND fold_version <> %(fold_version)s)
+ORDER BY random() LIMIT %(most)s
 """
 FORGET_SEGMENTS = "DELETE FROM search_segment WHERE mailbox_id = %(mailbox_id)s"
 

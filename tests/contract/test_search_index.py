@@ -4,13 +4,14 @@ import psycopg
 import pytest
 
 from mailcore.errors import MailError
-from mailcore.mailbox import indexing, search_index, words
+from mailcore.mailbox import indexing, search_index, search_text, words
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import create_mailbox, delete_mailbox
 from mailcore.mailbox.rebuild import rebuild_account
 from mailcore.mailbox.search import search
 from mailcore.mailbox.search_keys import Body, Header, Text
 from mailcore.mailbox.statements import POSTINGS
+from mailcore.message import casemap
 from tests.contract.mailbox_support import a_message, an_owner, connect
 
 
@@ -267,3 +268,100 @@ def test_a_store_that_is_away_is_an_error_and_no_empty_block(owner, monkeypatch)
     with pytest.raises(MailError):
         index(owner)
     assert not blocks(owner)
+
+
+def renew(owner):
+    return indexing.renew(owner.conn, owner.storage, owner.account, owner.record().id)
+
+
+def stale_blocks(owner):
+    return owner.conn.execute(
+        "SELECT first_uid, last_uid FROM search_segment WHERE field = 2 AND fold_version = 0 ORDER BY 1"
+    ).fetchall()
+
+
+@pytest.fixture
+def outdated(owner, monkeypatch):
+    """Ten messages, indexed by the rule before this one: words in small letters."""
+    monkeypatch.setattr(indexing, "MOST_MESSAGES", 3)
+    monkeypatch.setattr(indexing, "_AT_ONCE", 1)
+    for number in range(10):
+        owner.append(a_message("Hello", f"quokka{number} sat\n"))
+    with monkeypatch.context() as before:
+        before.setattr(casemap, "VERSION", 0)
+        before.setattr(search_text, "fold", str.casefold)
+        index(owner)
+    return owner
+
+
+def test_words_of_an_older_rule_are_not_asked_and_renewed_newest_first(outdated, reading):
+    owner = outdated
+    assert stale_blocks(owner) == [(1, 3), (4, 6), (7, 9), (10, 10)]
+    left = []
+
+    while True:
+        reading.clear()
+        assert found(owner, Body("QUOKKA")) == list(range(1, 11))
+        assert found(owner, Body("quokka7")) == [8]
+        left.append(len(reading) // 2)
+        if not renew(owner):
+            break
+
+    assert left == [10, 9, 6, 3, 0]
+    assert stale_blocks(owner) == []
+
+
+def test_new_messages_of_a_stale_block_bring_it_up_to_date(outdated, reading):
+    outdated.append(a_message("Hello", "quokka11 sat\n"))
+    index(outdated)
+
+    assert stale_blocks(outdated) == [(1, 3), (4, 6), (7, 9)]
+    assert found(outdated, Body("quokka11")) == [11]
+
+
+def test_words_that_take_more_room_by_now_make_more_blocks(outdated, reading, monkeypatch):
+    monkeypatch.setattr(words, "MOST_OCTETS", 5)
+
+    while renew(outdated):
+        pass
+
+    assert len(blocks(outdated)) == 10
+    assert [last for _, last, _ in blocks(outdated)] == list(range(1, 11))
+    reading.clear()
+    assert found(outdated, Body("quokka7")) == [8]
+    assert not reading
+
+
+def test_a_block_of_which_messages_are_gone_is_renewed_too(outdated, reading):
+    uids = [4, 5, 6, 8]
+    mailboxes.expunge(outdated.conn, outdated.storage, outdated.account, outdated.record(), uids, only_deleted=False)
+
+    while renew(outdated):
+        pass
+    reading.clear()
+
+    assert found(outdated, Body("quokka")) == [1, 2, 3, 7, 9, 10]
+    assert not reading
+
+
+def test_somebody_else_was_quicker_to_renew(outdated, monkeypatch):
+    real = indexing._Block.read
+
+    def meanwhile(block, *arguments):
+        monkeypatch.setattr(indexing._Block, "read", real)
+        assert renew(outdated)
+        real(block, *arguments)
+
+    monkeypatch.setattr(indexing._Block, "read", meanwhile)
+
+    assert not renew(outdated)
+    assert stale_blocks(outdated) == [(1, 3), (4, 6), (7, 9)]
+
+
+def test_who_has_stale_blocks(outdated):
+    assert [mailbox_id for mailbox_id, _ in indexing.stale(outdated.conn, 5)] == [outdated.record().id]
+
+    while renew(outdated):
+        pass
+
+    assert indexing.stale(outdated.conn, 5) == []

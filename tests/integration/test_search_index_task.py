@@ -65,3 +65,18 @@ def test_a_mailbox_that_cannot_be_read_does_not_end_the_task(owner, sent, monkey
     tasks.extend_search_index()
 
     assert (blocks(owner), sent) == (0, [])
+
+
+def test_blocks_of_an_older_rule_are_renewed_a_few_at_a_time(owner, sent, monkeypatch):
+    tasks.extend_search_index()
+    owner.conn.execute("UPDATE search_segment SET fold_version = 0")
+    stale = "SELECT count(*) FROM search_segment WHERE field = 0 AND fold_version = 0"
+
+    with monkeypatch.context() as hurried:
+        hurried.setattr(tasks, "AT_ONCE_S", 0.0)
+        tasks.extend_search_index()
+        # Without being run again at once: this can wait.
+        assert (owner.conn.execute(stale).fetchone()[0], sent) == (2, [])
+    tasks.extend_search_index()
+
+    assert (owner.conn.execute(stale).fetchone()[0], sent) == (0, [])

@@ -51,7 +51,7 @@ class Command(BaseCommand):
                 if anew:
                     indexing.forget(conn, mailbox.id)
                 blocks = 0
-                while indexing.extend(conn, storage, ref, mailbox.id):
+                while indexing.extend(conn, storage, ref, mailbox.id) or indexing.renew(conn, storage, ref, mailbox.id):
                     blocks += 1
                 if blocks:
                     self.stdout.write(f"{account.address} {mailbox.name}: {mailbox.messages} messages")
