@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from accessd.imap import command as commands
 from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sharing, sorting
 from accessd.imap.grammar import command_args as arguments
-from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments
+from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments, until_rev2
 from accessd.imap.handlers.acl import delete_acl, get_acl, list_rights, my_rights, set_acl
 from accessd.imap.handlers.any_state import capability, identify, logout, noop
 from accessd.imap.handlers.append import append
@@ -76,7 +76,7 @@ COMMANDS: dict[str, Row] = {
     "SUBSCRIBE": Row(args_mailboxes.subscribe(subscribed=True), IN_AUTHENTICATED, subscribe),
     "UNSUBSCRIBE": Row(args_mailboxes.subscribe(subscribed=False), IN_AUTHENTICATED, subscribe),
     "LIST": Row(args_mailboxes.list_, IN_AUTHENTICATED, list_),
-    "LSUB": Row(args_mailboxes.lsub, IN_AUTHENTICATED, lsub),
+    "LSUB": Row(until_rev2(args_mailboxes.lsub), IN_AUTHENTICATED, lsub),
     "NAMESPACE": Row(no_arguments(commands.Namespace()), IN_AUTHENTICATED, namespace),
     "STATUS": Row(args_mailboxes.status, IN_AUTHENTICATED, status),
     "APPEND": Row(args_append.append, IN_AUTHENTICATED, append),
@@ -89,7 +89,7 @@ COMMANDS: dict[str, Row] = {
     "DELETEACL": Row(sharing.delete_acl, IN_AUTHENTICATED, delete_acl),
     "LISTRIGHTS": Row(sharing.list_rights, IN_AUTHENTICATED, list_rights),
     "MYRIGHTS": Row(sharing.my_rights, IN_AUTHENTICATED, my_rights),
-    "CHECK": Row(no_arguments(commands.Check()), IN_SELECTED, noop, looks_at_files=True),
+    "CHECK": Row(until_rev2(no_arguments(commands.Check())), IN_SELECTED, noop, looks_at_files=True),
     "CLOSE": Row(no_arguments(commands.Close(expunge=True)), IN_SELECTED, close),
     "UNSELECT": Row(no_arguments(commands.Close(expunge=False)), IN_SELECTED, close),
     "EXPUNGE": Row(no_arguments(commands.Expunge()), IN_SELECTED, expunge),

@@ -8,6 +8,7 @@ RFC 6154.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from accessd.imap.grammar.mailbox_name import INBOX, SEPARATOR
 from mailcore.index.records import MailboxRecord
 
 ABSENT = ("\\NonExistent", "\\Noselect")
+ABSENT_REV2 = ("\\NonExistent",)
+"""RFC 9051: it implies \\Noselect, and only one of them may stand there (mbx-list-sflag)."""
+CRITERIA = ("SUBSCRIBED", "SPECIAL-USE")
+"""Selection options that choose: list-select-base-opt of RFC 5258 and RFC 6154."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,13 @@ class Listed:
     name: str
     attributes: tuple[str, ...]
     record: MailboxRecord | None = None
-    child_subscribed: bool = False
+    criteria: tuple[str, ...] = ()
+    """What something below it meets, for CHILDINFO."""
 
 
 def matcher(reference: str, patterns: Iterable[str]) -> Callable[[str], bool]:
     """Does a name match one of the patterns? The reference is put in front of each."""
-    wanted = [_simplified(reference + pattern) for pattern in patterns]
+    wanted = [_simplified(unicodedata.normalize("NFC", reference + pattern)) for pattern in patterns]
     return lambda name: any(_matches(pattern, name) for pattern in wanted)
 
 
@@ -41,10 +47,11 @@ def _simplified(pattern: str) -> str:
 
 def _matches(pattern: str, name: str) -> bool:
     """All ways to match are followed side by side, so that many wildcards cost time in proportion only. A regular
-    expression would try them one after the other.
+    expression would try them one after the other. INBOX is that in any case.
     """
     if pattern == "*":
         return True
+    any_case = len(INBOX) if name.partition(SEPARATOR)[0] == INBOX else 0
     ends = {0}
     for char in pattern:
         if char == "*":
@@ -52,7 +59,7 @@ def _matches(pattern: str, name: str) -> bool:
         elif char == "%":
             ends = {end for start in ends for end in range(start, _level_end(name, start) + 1)}
         else:
-            ends = {end + 1 for end in ends if name[end : end + 1] == char}
+            ends = {end + 1 for end in ends if name[end : end + 1] == (char.upper() if end < any_case else char)}
         if not ends:
             return False
     return len(name) in ends
@@ -83,20 +90,31 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != INBOX, name))
 
 
-def list_names(command: List, records: Iterable[MailboxRecord], subscribed: set[str]) -> list[Listed]:
+def list_names(
+    command: List, records: Iterable[MailboxRecord], subscribed: set[str], *, rev2: bool = False
+) -> list[Listed]:
     """The answer to LIST."""
     by_name = {record.name: record for record in records}
     parents = parents_of(by_name)
-    parents_of_subscribed = parents_of(subscribed)
     matches = matcher(command.reference, command.patterns)
-    listed = []
-    for name in in_order(with_parents([*by_name, *(subscribed if "SUBSCRIBED" in command.selection else ())])):
-        chosen = _chosen(command, name, by_name, subscribed)
-        below = "RECURSIVEMATCH" in command.selection and name in parents_of_subscribed
-        if matches(name) and (chosen or below):
-            attributes = _attributes(command, name, by_name.get(name), subscribed, has_children=name in parents)
-            listed.append(Listed(name, attributes, by_name.get(name), child_subscribed=below))
-    return listed
+    names = with_parents([*by_name, *(subscribed if "SUBSCRIBED" in command.selection else ())])
+    chosen = {name for name in names if _chosen(command, name, by_name, subscribed)}
+    shown = {name for name in chosen if matches(name)}
+    above: set[str] = set()
+    if "RECURSIVEMATCH" in command.selection:
+        above = parents_of(chosen)
+        # One that is not chosen stands only for what is not shown itself (RFC 5258 section 3.5).
+        shown |= {name for name in parents_of(chosen - shown) if matches(name)}
+    criteria = tuple(name for name in CRITERIA if name in command.selection)
+    return [
+        Listed(
+            name,
+            _attributes(command, name, by_name.get(name), subscribed, has_children=name in parents, rev2=rev2),
+            by_name.get(name),
+            criteria if name in above else (),
+        )
+        for name in in_order(shown)
+    ]
 
 
 def _chosen(command: List, name: str, by_name: Mapping[str, MailboxRecord], subscribed: set[str]) -> bool:
@@ -108,15 +126,30 @@ def _chosen(command: List, name: str, by_name: Mapping[str, MailboxRecord], subs
 
 
 def _attributes(
-    command: List, name: str, record: MailboxRecord | None, subscribed: set[str], *, has_children: bool
+    command: List,
+    name: str,
+    record: MailboxRecord | None,
+    subscribed: set[str],
+    *,
+    has_children: bool,
+    rev2: bool,
 ) -> tuple[str, ...]:
-    attributes = [] if record is not None else list(ABSENT)
+    attributes: list[str] = []
+    if record is None:
+        attributes += ABSENT_REV2 if rev2 else ABSENT
     attributes.append("\\HasChildren" if has_children else "\\HasNoChildren")
     if record is not None and record.special_use:
         attributes.append(record.special_use)
     if name in subscribed and "SUBSCRIBED" in command.selection | command.returns:
         attributes.append("\\Subscribed")
     return tuple(attributes)
+
+
+def attributes_of(name: str, records: Iterable[MailboxRecord]) -> tuple[str, ...]:
+    """Those of one mailbox, as IMAP4rev2 wants them: whether it has children first."""
+    by_name = {record.name: record for record in records}
+    plain = List("", ())
+    return _attributes(plain, name, by_name.get(name), set(), has_children=name in parents_of(by_name), rev2=True)
 
 
 def lsub_names(command: Lsub, subscribed: set[str]) -> list[Listed]:

@@ -1,6 +1,7 @@
 """Responses as octets (RFC 3501 section 7): untagged, tagged, continuation; and how strings are written."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from accessd.imap.grammar import mailbox_name
@@ -89,6 +90,26 @@ def mailbox(name: str, *, utf8: bool = False) -> bytes:
     if not utf8 or name.isascii():
         return astring(name.encode("ascii") if utf8 else mailbox_name.encode(name))
     return quoted(name.encode("utf-8", "replace"))
+
+
+def mailbox_list(
+    name: str,
+    attributes: Iterable[str],
+    *,
+    utf8: bool,
+    response: bytes = b"LIST",
+    old_name: str | None = None,
+    criteria: Iterable[str] = (),
+) -> bytes:
+    """`* LIST (attributes) "/" name`, with OLDNAME (RFC 9051 section 6.3.9.7), and CHILDINFO that names the selection
+    `criteria` something below it meets (RFC 5258 section 3.5).
+    """
+    line = b'%b (%b) "/" %b' % (response, " ".join(attributes).encode("ascii"), mailbox(name, utf8=utf8))
+    if old_name is not None:
+        line += b' ("OLDNAME" (%b))' % mailbox(old_name, utf8=utf8)
+    elif criteria:
+        line += b' ("CHILDINFO" (%b))' % b" ".join(quoted(each.encode("ascii")) for each in criteria)
+    return untagged(line)
 
 
 def exists(count: int) -> bytes:

@@ -104,6 +104,14 @@ SELECT messages,
        unseen, uidnext, uidvalidity, highestmodseq, size
 FROM mailbox WHERE id = %(mailbox_id)s
 """
+COUNT_RECENT_AND_DELETED = """
+SELECT id,
+       CASE WHEN %(recent)s THEN
+            (SELECT count(*) FROM message WHERE mailbox_id = mailbox.id AND uid >= first_recent_uid) ELSE 0 END,
+       CASE WHEN %(deleted)s THEN
+            (SELECT count(*) FROM message WHERE mailbox_id = mailbox.id AND flags & 8 <> 0) ELSE 0 END
+FROM mailbox WHERE id = ANY(%(mailbox_ids)s::bigint[])
+"""
 COUNT_DELETED = "SELECT count(*) FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 8 <> 0"
 
 # All UIDs in one value, eight octets each: ten thousand rows would cost the reader more than the database. The order is

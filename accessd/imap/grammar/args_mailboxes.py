@@ -83,6 +83,9 @@ def list_(scanner: Scanner) -> Command:
         scanner.space()
         extended = True
         _list_returns(scanner, returns, status)
+    if extended:
+        # Those have no meaning there (RFC 5258 section 3).
+        patterns = tuple(filter(None, patterns))
     return commands.List(reference, patterns, selection, frozenset(returns), tuple(status), extended)
 
 
@@ -90,7 +93,7 @@ def _options(names: list[str], known: frozenset[str]) -> frozenset[str]:
     chosen = frozenset(names)
     if chosen - known:
         raise BadSyntax("Unknown LIST option")
-    if chosen and chosen <= {"RECURSIVEMATCH", "REMOTE"} and "RECURSIVEMATCH" in chosen:
+    if "RECURSIVEMATCH" in chosen and chosen <= {"RECURSIVEMATCH", "REMOTE"}:
         raise BadSyntax("RECURSIVEMATCH needs another selection option")
     return chosen
 
@@ -135,6 +138,6 @@ def status(scanner: Scanner) -> Command:
 def status_item(scanner: Scanner) -> str:
     """One item of STATUS."""
     name = scanner.keyword()
-    if name not in STATUS_ITEMS:
+    if name not in STATUS_ITEMS or (name == "RECENT" and scanner.rev2):
         raise BadSyntax("Unknown STATUS item")
     return name

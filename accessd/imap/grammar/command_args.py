@@ -21,6 +21,17 @@ def no_arguments(command: Command) -> ArgumentsParser:
     return lambda _scanner: command
 
 
+def until_rev2(parser: ArgumentsParser) -> ArgumentsParser:
+    """For commands that are not in the grammar of IMAP4rev2 any more (RFC 9051 appendix E)."""
+
+    def read(scanner: Scanner) -> Command:
+        if scanner.rev2:
+            raise BadSyntax("Not a command of IMAP4rev2")
+        return parser(scanner)
+
+    return read
+
+
 def text(value: bytes) -> str:
     """A string of UTF-8."""
     try:

@@ -92,7 +92,7 @@ def read_fetch_att(scanner: Scanner) -> FetchItem:
         return _read_body(scanner, peek=name == "BODY.PEEK")
     if name in _BINARY and scanner.next_is(b"["):
         return _read_binary(scanner, name)
-    if name in _RFC822:
+    if name in _RFC822 and not scanner.rev2:
         return _RFC822[name]
     if name == "PREVIEW":
         return _read_preview(scanner)

@@ -8,6 +8,7 @@ confused with it. Once UTF-8 is enabled, "&" is a character like any other.
 
 import binascii
 import re
+import unicodedata
 
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
@@ -71,9 +72,26 @@ def canonical(name: str) -> str:
     return INBOX + separator + rest if first.upper() == INBOX else name
 
 
+class Respelt(str):
+    """A name in its one spelling that the client has written otherwise. IMAP4rev2 tells it so, with OLDNAME (RFC 9051
+    section 6.3.9.7).
+    """
+
+    __slots__ = ("written",)
+    written: str
+
+
 def read_mailbox(scanner: Scanner) -> str:
     """mailbox = "INBOX" / astring."""
-    return from_wire(scanner, scanner.astring())
+    if not scanner.rev2:
+        return from_wire(scanner, scanner.astring())
+    written = _utf8(scanner.astring())
+    name = canonical(unicodedata.normalize("NFC", written))
+    if name == written:
+        return name
+    respelt = Respelt(name)
+    respelt.written = written
+    return respelt
 
 
 def from_wire(scanner: Scanner, name: bytes) -> str:

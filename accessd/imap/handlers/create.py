@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap.command import Create
+from accessd.imap.enabled import REV2
+from accessd.imap.listed import list_created
 from accessd.imap.response import Completion, Response
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import create_mailbox
@@ -27,6 +29,8 @@ async def create(session: ImapSession, command: Create) -> AsyncGenerator[Respon
     use = command.special_use[0] if command.special_use else ""
     owner = await session.context.offload(_create, session.storage, session.reader, command.mailbox, use)
     session.announce_accounts(owner)
+    if session.enabled & REV2:
+        yield await list_created(session, command.mailbox)
     yield Completion()
 
 

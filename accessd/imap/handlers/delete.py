@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap.command import Delete
+from accessd.imap.enabled import REV2
+from accessd.imap.listed import list_deleted
 from accessd.imap.response import Completion, Response
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import delete_mailbox, get_mailbox
@@ -26,6 +28,8 @@ async def delete(session: ImapSession, command: Delete) -> AsyncGenerator[Respon
         session.deselect()
     session.announce([deleted])
     session.announce_accounts(owner)
+    if session.enabled & REV2:
+        yield list_deleted(command.mailbox)
     yield Completion()
 
 

@@ -1,25 +1,23 @@
-"""LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9), LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819),
-LIST-MYRIGHTS (RFC 8440), and mailboxes of others that the reader may see.
-"""
+"""LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9), LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import Connection
 
-from accessd.imap import response
 from accessd.imap.acl_response import my_rights_line
 from accessd.imap.command import List, Lsub
-from accessd.imap.mailbox_tree import Listed, list_names, lsub_names
-from accessd.imap.response import Response
+from accessd.imap.enabled import CONDSTORE, REV2
+from accessd.imap.mailbox_tree import list_names, lsub_names
+from accessd.imap.response import Response, mailbox_list
 from accessd.imap.status_response import status_response
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord, MailboxStatus
-from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import list_mailboxes, subscriptions
+from mailcore.mailbox.statuses import statuses_of
 from mailcore.sharing import places
 from mailcore.sharing.names import reaches_others
 from mailcore.sharing.rights import ALL, READ
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 class _Found:
     records: list[MailboxRecord]
     subscribed: set[str]
+    statuses: Mapping[int, MailboxStatus]
     rights: Mapping[int, str]
     """In mailboxes of others."""
 
@@ -39,44 +38,40 @@ class _Found:
 async def list_(session: ImapSession, command: List) -> AsyncGenerator[Response, None]:
     """LIST; an empty pattern asks for the hierarchy separator."""
     if command.patterns == ("",) and not command.extended:
-        yield response.untagged(rb'LIST (\Noselect) "/" ""')
+        yield mailbox_list("", ["\\Noselect"], utf8=False)
         return
+    if "HIGHESTMODSEQ" in command.status_items:
+        session.enable(CONDSTORE)
     others = reaches_others(command.reference, command.patterns)
-    found = await session.context.offload(_names, session.reader, others=others)
-    listed = list_names(command, found.records, found.subscribed)
-    shown = [item.record.id for item in listed if item.record is not None] if command.status_items else []
-    ids = [mailbox_id for mailbox_id in shown if READ in found.rights.get(mailbox_id, ALL)]
-    statuses = await session.context.offload(_statuses, ids, command) if ids else {}
+    found = await session.context.offload(_find, session.reader, command.status_items, others=others)
+    listed = list_names(command, found.records, found.subscribed, rev2=bool(session.enabled & REV2))
     lines = []
     for item in listed:
-        lines.append(_line(b"LIST", item, utf8=session.utf8))
+        lines.append(mailbox_list(item.name, item.attributes, utf8=session.utf8, criteria=item.criteria))
         if "MYRIGHTS" in command.returns and item.record is not None:
             lines.append(my_rights_line(item.name, found.rights.get(item.record.id, ALL), utf8=session.utf8))
-        if item.record is not None and item.record.id in statuses:
-            lines.append(status_response(item.name, command.status_items, statuses[item.record.id], utf8=session.utf8))
+        if item.record is not None and item.record.id in found.statuses:
+            status = found.statuses[item.record.id]
+            lines.append(
+                status_response(
+                    item.name, command.status_items, status, utf8=session.utf8, append_limit=session.append_limit
+                )
+            )
     yield b"".join(lines)
 
 
 async def lsub(session: ImapSession, command: Lsub) -> AsyncGenerator[Response, None]:
     """LSUB."""
     subscribed = await session.context.offload(subscriptions, session.reader)
-    yield b"".join(_line(b"LSUB", item, utf8=session.utf8) for item in lsub_names(command, subscribed))
+    names = lsub_names(command, subscribed)
+    yield b"".join(mailbox_list(each.name, each.attributes, utf8=session.utf8, response=b"LSUB") for each in names)
 
 
-def _line(name: bytes, item: Listed, *, utf8: bool) -> bytes:
-    attributes = " ".join(item.attributes).encode("ascii")
-    extended = b' ("CHILDINFO" ("SUBSCRIBED"))' if item.child_subscribed else b""
-    return response.untagged(b'%b (%b) "/" %b%b' % (name, attributes, response.mailbox(item.name, utf8=utf8), extended))
-
-
-def _names(conn: Connection, reader: AccountRef, *, others: bool) -> _Found:
+def _find(conn: Connection, reader: AccountRef, items: Sequence[str], *, others: bool) -> _Found:
     own = list_mailboxes(conn, reader)
     taken = {record.name for record in own}
     shared = [each for each in places.shared_with(conn, reader) if each.record.name not in taken] if others else []
+    readable = [*own, *(each.record for each in shared if READ in each.rights)]
+    statuses = statuses_of(conn, readable, recent="RECENT" in items, deleted="DELETED" in items) if items else {}
     rights = {each.record.id: each.rights for each in shared}
-    return _Found([*own, *(each.record for each in shared)], subscriptions(conn, reader), rights)
-
-
-def _statuses(conn: Connection, mailbox_ids: list[int], command: List) -> dict[int, MailboxStatus]:
-    deleted = "DELETED" in command.status_items
-    return {mailbox_id: mailboxes.status(conn, mailbox_id, count_deleted=deleted) for mailbox_id in mailbox_ids}
+    return _Found([*own, *(each.record for each in shared)], subscriptions(conn, reader), statuses, rights)

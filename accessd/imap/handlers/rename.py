@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap.command import Rename
+from accessd.imap.enabled import REV2
 from accessd.imap.grammar.mailbox_name import INBOX
+from accessd.imap.listed import list_renamed
 from accessd.imap.response import Completion, Response
 from mailcore.errors import MailboxNameInvalid
 from mailcore.identity import AccountRef
@@ -28,6 +30,8 @@ async def rename(session: ImapSession, command: Rename) -> AsyncGenerator[Respon
     session.announce_accounts(owner)
     if command.old == INBOX and session.view is not None and session.view.record.id == renamed:
         session.look_now()
+    if session.enabled & REV2:
+        yield await list_renamed(session, command.old, command.new)
     yield Completion()
 
 

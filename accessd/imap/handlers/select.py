@@ -9,9 +9,10 @@ from psycopg import Connection
 
 from accessd.imap import response
 from accessd.imap.command import Select
-from accessd.imap.enabled import CONDSTORE
+from accessd.imap.enabled import CONDSTORE, REV2
 from accessd.imap.grammar.resync import KnownState
 from accessd.imap.grammar.tokens import BadSyntax
+from accessd.imap.listed import list_selected
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
 from accessd.imap.vanished import resynchronised
@@ -40,6 +41,9 @@ async def select(session: ImapSession, command: Select) -> AsyncGenerator[Respon
     place, opened, missed = await session.context.offload(_open, session.storage, session.reader, command)
     view = View(opened, owner=place.owner, rights=place.rights, read_only=command.read_only)
     session.select(view)
+    if session.enabled & REV2:
+        view.hide_recent()
+        yield await list_selected(session, command.mailbox)
     yield b"".join(_describe(view, opened.first_unseen_uid))
     if command.known is not None and missed is not None:
         yield resynchronised(view, command.known, missed.changed, missed.expunged)
@@ -77,11 +81,11 @@ def _describe(view: View, first_unseen_uid: int | None) -> list[bytes]:
         view.flags_line(),
         view.permanent_flags_line(),
         response.exists(len(view)),
-        response.recent(view.recent),
+        *view.recent_lines(),
         response.ok("UIDs valid", b"UIDVALIDITY %d" % view.record.uidvalidity),
         response.ok("Predicted next UID", b"UIDNEXT %d" % view.uidnext),
         response.ok("Highest", b"HIGHESTMODSEQ %d" % max(view.modseq, 1)),
     ]
-    if first_unseen_uid is not None and view.has(first_unseen_uid):
+    if first_unseen_uid is not None and not view.hides_recent and view.has(first_unseen_uid):
         lines.append(response.ok("First unseen", b"UNSEEN %d" % view.sequence_number(first_unseen_uid)))
     return lines

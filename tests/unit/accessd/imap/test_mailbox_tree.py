@@ -53,11 +53,71 @@ def test_special_use_is_an_attribute_and_a_selection() -> None:
     assert [(item.name, item.attributes) for item in listed] == [("Sent", ("\\HasNoChildren", "\\Sent"))]
 
 
-def test_recursivematch_shows_the_parent_of_a_subscribed_mailbox() -> None:
-    command = List("", ("%",), frozenset({"SUBSCRIBED", "RECURSIVEMATCH"}))
-    listed = list_names(command, records("INBOX", "a", "a/b", "c"), {"a/b", "c"})
+RECURSIVE = frozenset({"SUBSCRIBED", "RECURSIVEMATCH"})
 
-    assert [(item.name, item.child_subscribed) for item in listed] == [("a", True), ("c", False)]
+
+def shown(command: List, *names: str, subscribed: set[str], rev2: bool = False) -> list[tuple[str, tuple[str, ...]]]:
+    return [(item.name, item.criteria) for item in list_names(command, records(*names), subscribed, rev2=rev2)]
+
+
+def test_recursivematch_shows_the_parent_of_a_subscribed_mailbox() -> None:
+    found = shown(List("", ("%",), RECURSIVE), "INBOX", "a", "a/b", "c", subscribed={"a/b", "c"})
+
+    assert found == [("a", ("SUBSCRIBED",)), ("c", ())]
+
+
+def test_a_parent_stands_only_for_what_is_not_shown_itself() -> None:
+    """RFC 5258 section 3.5: redundant CHILDINFO responses are suppressed; one that is chosen itself keeps its own."""
+    names = ("INBOX", "a", "a/b", "c", "c/d")
+    subscribed = {"a/b", "c", "c/d"}
+
+    assert shown(List("", ("*",), RECURSIVE), *names, subscribed=subscribed) == [
+        ("a/b", ()),
+        ("c", ("SUBSCRIBED",)),
+        ("c/d", ()),
+    ]
+    assert shown(List("", ("a", "c/%"), RECURSIVE), *names, subscribed=subscribed) == [
+        ("a", ("SUBSCRIBED",)),
+        ("c/d", ()),
+    ]
+
+
+def test_a_parent_that_does_not_exist_is_shown_for_a_subscribed_name_that_does_not_either() -> None:
+    assert shown(List("", ("%",), RECURSIVE), "INBOX", subscribed={"gone/below"}) == [("gone", ("SUBSCRIBED",))]
+
+
+def test_recursivematch_follows_special_use_too() -> None:
+    command = List("", ("%",), frozenset({"SPECIAL-USE", "RECURSIVEMATCH"}))
+    [parent] = list_names(
+        command, [*records("INBOX", "a"), MailboxRecord(9, 1, "a/x", 1, 1, 1, 1, "\\Junk", 0, 0, 0)], {"INBOX"}
+    )
+
+    assert (parent.name, parent.criteria) == ("a", ("SPECIAL-USE",))
+
+
+def test_rev2_says_of_an_absent_level_one_thing_only() -> None:
+    """RFC 9051, mbx-list-sflag."""
+    [item] = list_names(List("", ("%",)), records("a/b"), set(), rev2=True)
+
+    assert item.attributes == ("\\NonExistent", "\\HasChildren")
+
+
+@pytest.mark.parametrize("pattern", ["inbox*", "iNb%", "*nbox", "IN*OX"])
+def test_inbox_matches_in_any_case(pattern: str) -> None:
+    matches = matcher("", [pattern])
+
+    assert matches("INBOX")
+    assert not matches("a/INBOX")
+
+
+def test_other_names_and_levels_below_inbox_keep_their_case() -> None:
+    assert not matcher("", ["INBOX*"])("inbox2")
+    assert matcher("", ["inbox/a*"])("INBOX/ab")
+    assert not matcher("", ["inbox/a*"])("INBOX/Ab")
+
+
+def test_a_pattern_in_another_normal_form_matches() -> None:
+    assert matcher("", ["e\N{COMBINING ACUTE ACCENT}*"])("\N{LATIN SMALL LETTER E WITH ACUTE}tude")
 
 
 def test_lsub_shows_a_level_above_only_for_percent() -> None:

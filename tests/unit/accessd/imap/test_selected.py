@@ -264,3 +264,14 @@ def test_the_view_learns_the_name_its_mailbox_has_got() -> None:
     view.take(Changes(10, 4, record=view.record._replace(name="Renamed")))
 
     assert view.record.name == "Renamed"
+
+
+def test_who_has_enabled_rev2_hears_nothing_of_recent() -> None:
+    """RFC 9051 appendix E, item 12."""
+    view = view_of(1, 2, first_recent_uid=2)
+
+    view.hide_recent()
+    view.take(Changes(11, 4, [row(3), row(2)]))
+
+    assert told(view) == b"* 3 EXISTS\r\n* 2 FETCH (UID 2 FLAGS ())\r\n"
+    assert view.recent == 0
