@@ -84,13 +84,14 @@ class MetadataTooMany(StoreError):
 class OverQuota(StoreError):
     """The account would be over its limit."""
 
-    def __init__(self, account: str, limit_bytes: int) -> None:
-        super().__init__(f"{account} is over its limit of {limit_bytes} bytes")
+    def __init__(self, account: str, limit: int, unit: str = "bytes") -> None:
+        super().__init__(f"{account} is over its limit of {limit} {unit}")
         self.account = account
-        self.limit_bytes = limit_bytes
+        self.limit = limit
+        self.unit = unit
 
-    def __reduce__(self) -> tuple[type[OverQuota], tuple[str, int]]:
-        return type(self), (self.account, self.limit_bytes)
+    def __reduce__(self) -> tuple[type[OverQuota], tuple[str, int, str]]:
+        return type(self), (self.account, self.limit, self.unit)
 
 
 class MailboxInUse(StoreError):

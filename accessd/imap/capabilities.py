@@ -33,6 +33,8 @@ ALWAYS = (
     "LIST-EXTENDED",
     "LIST-STATUS",
     "LIST-MYRIGHTS",
+    "ACL",
+    "RIGHTS=texk",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "STATUS=SIZE",

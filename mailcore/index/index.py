@@ -200,15 +200,25 @@ def add_message(conn: Connection, ledger: Ledger, uid: int, message: NewMessage)
 
 
 def insert_copies(
-    conn: Connection, source_id: int, target: Ledger, copies: Sequence[tuple[MessageRow, str, int]]
+    conn: Connection,
+    source_id: int,
+    target: Ledger,
+    copies: Sequence[tuple[MessageRow, str, int]],
+    *,
+    kept_bits: int = 31,
+    keeps_keywords: bool = True,
 ) -> list[int]:
-    """Add copies (source row, new store key, size) with all that is known of the sources. Returns the UIDs."""
+    """Add copies (source row, new store key, size) with all that is known of the sources, and of their flags those that
+    are to be kept. Returns the UIDs.
+    """
     uids = [target.take_uid() for _ in copies]
     for row, _, size in copies:
-        target.count_added(row.flags, size)
+        target.count_added(row.flags & kept_bits, size)
     conn.execute(
         statements.INSERT_COPIES,
         {
+            "kept_bits": kept_bits,
+            "keeps_keywords": keeps_keywords,
             "source_id": source_id,
             "target_id": target.record.id,
             "modseq": target.modseq,

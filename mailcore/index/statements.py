@@ -261,9 +261,9 @@ FROM unnest(%(mailbox_ids)s::bigint[], %(uids)s::bigint[], %(modseqs)s::bigint[]
 INSERT_COPIES = """
 INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, envelope,
                      body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs)
-SELECT %(target_id)s::bigint, new.uid, %(modseq)s::bigint, new.store_key, new.size, internal_date, flags,
-       keywords, envelope, body_structure, subject, sender, recipients, sent_at, message_id, has_attachments,
-       thread_refs
+SELECT %(target_id)s::bigint, new.uid, %(modseq)s::bigint, new.store_key, new.size, internal_date,
+       flags & %(kept_bits)s::smallint, CASE WHEN %(keeps_keywords)s THEN keywords ELSE '{}' END, envelope,
+       body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs
 FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[])
     AS new (source, uid, store_key, size) ON message.uid = new.source
 WHERE message.mailbox_id = %(source_id)s

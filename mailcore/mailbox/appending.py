@@ -39,7 +39,7 @@ def append_all(
     conn: Connection, storage: Storage, account: AccountRef, name: str, messages: Sequence[Incoming]
 ) -> AppendedUids:
     """APPEND of several messages: durable when it returns. Raises MailboxNotFound, OverQuota."""
-    quota.check(conn, account, sum(size_hint(each.content) for each in messages))
+    quota.check(conn, account, sum(size_hint(each.content) for each in messages), len(messages))
     exchange: Exchange | None = None
     try:
         with conn.transaction():

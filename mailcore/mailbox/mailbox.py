@@ -187,7 +187,7 @@ def append(
     """APPEND: durable when it returns, by the journal if there is one. Raises MailboxNotFound, OverQuota."""
     at = internal_date or datetime.now(UTC)
     quota.check(conn, account, _size_hint(content))
-    with _undone(conn) as undo, conn.transaction():
+    with undone(conn) as undo, conn.transaction():
         ledger = lock_mailbox_named(conn, account.id, lookup_name(name))
         store, mailbox, uid = storage.store(account), ledger.record, ledger.take_uid()
         kept = Kept(journal, mailbox.id, uid) if journal is not None else None
@@ -292,11 +292,11 @@ def copy(
 ) -> CopiedUids:
     """COPY to a mailbox of the same account: all or nothing. Raises MailboxNotFound, OverQuota."""
     target_id = get_mailbox(conn, account, target_name).id
-    with _undone(conn) as undo, conn.transaction():
-        source, target = _lock_two(conn, mailbox.id, target_id)
+    with undone(conn) as undo, conn.transaction():
+        source, target = lock_two(conn, mailbox.id, target_id)
         store, name = storage.store(account), target.record.name
         found = message_rows(conn, mailbox.id, uids)
-        quota.check(conn, account, sum(row.size for row in found))
+        quota.check(conn, account, sum(row.size for row in found), len(found))
         placed = store.copy(source.record.name, _stored_at(found), name)
         undo.append(lambda: store.remove(name, [(each.key, NO_FLAGS) for each in placed if each]))
         copied = _insert_placed(conn, source, target, found, placed)
@@ -317,7 +317,7 @@ def move(
     """
     target_id = get_mailbox(conn, account, target_name).id
     with conn.transaction():
-        source, target = _lock_two(conn, mailbox.id, target_id)
+        source, target = lock_two(conn, mailbox.id, target_id)
         found = message_rows(conn, mailbox.id, uids)
         placed = storage.store(account).move(source.record.name, _stored_at(found), target.record.name)
         moved = _insert_placed(conn, source, target, found, placed)
@@ -369,7 +369,7 @@ def reconcile(
     return plan, () if plan.kept else scan.state
 
 
-def _lock_two(conn: Connection, source_id: int, target_id: int) -> tuple[Ledger, Ledger]:
+def lock_two(conn: Connection, source_id: int, target_id: int) -> tuple[Ledger, Ledger]:
     """Both ledgers; the same one if it is the same mailbox."""
     if source_id == target_id:
         [ledger] = lock_mailboxes(conn, [source_id])
@@ -391,7 +391,7 @@ def _insert_placed(
 
 
 @contextmanager
-def _undone(conn: Connection) -> Iterator[list[Callable[[], None]]]:
+def undone(conn: Connection) -> Iterator[list[Callable[[], None]]]:
     """If the rows cannot be written, what the body has put on the list is called: the client will repeat the command.
     Not if the connection broke: then nobody knows, and the next open sees what the truth is.
     """

@@ -18,15 +18,22 @@ class Usage:
     bytes: int
     messages: int
     limit_bytes: int
+    limit_messages: int = 0
 
 
 def usage(conn: Connection, account: AccountRef) -> Usage:
     """What `account` occupies now."""
     row = conn.execute(statements.ACCOUNT_USAGE, {"account_id": account.id}).fetchone()
-    return Usage(row[0], row[1], account.quota_bytes) if row else Usage(0, 0, account.quota_bytes)
+    used_bytes, messages = row or (0, 0)
+    return Usage(used_bytes, messages, account.quota_bytes, account.quota_messages)
 
 
-def check(conn: Connection, account: AccountRef, extra_bytes: int) -> None:
-    """Raise OverQuota if `extra_bytes` more would exceed the limit."""
-    if account.quota_bytes and usage(conn, account).bytes + extra_bytes > account.quota_bytes:
+def check(conn: Connection, account: AccountRef, extra_bytes: int, extra_messages: int = 1) -> None:
+    """Raise OverQuota if so much more would exceed a limit. Costs a query only if there is one."""
+    if not account.quota_bytes and not account.quota_messages:
+        return
+    used = usage(conn, account)
+    if account.quota_bytes and used.bytes + extra_bytes > account.quota_bytes:
         raise OverQuota(account.address, account.quota_bytes)
+    if account.quota_messages and used.messages + extra_messages > account.quota_messages:
+        raise OverQuota(account.address, account.quota_messages, unit="messages")

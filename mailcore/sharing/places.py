@@ -73,7 +73,7 @@ def resolve(conn: Connection, reader: AccountRef, name: str) -> Place:
 
 def resolve_new(conn: Connection, reader: AccountRef, name: str) -> Place:
     """The place of a mailbox that is to be made: the rights are those in the nearest mailbox above it, of which `k` is
-    needed. Raises NotPermitted for a name that only others can have.
+    needed. Raises NotPermitted without it, and for a name that only others can have.
     """
     name = name.rstrip("/") or name
     if not names.is_reserved(name):
@@ -86,7 +86,10 @@ def resolve_new(conn: Connection, reader: AccountRef, name: str) -> Place:
             return Place(reader, name)
         if found.exists:
             theirs = next(theirs for address, theirs in meanings if address == found.owner.address)
-            return Place(found.owner, theirs, found.place(reader).rights)
+            place = Place(found.owner, theirs, found.place(reader).rights)
+            if rights.CREATE in place.rights:
+                return place
+            break
     raise NotPermitted(f"{name} is not in the reader's own name space")
 
 

@@ -12,13 +12,14 @@ from accessd.imap.command import Copy
 from accessd.imap.errors import TRY_CREATE
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
-from mailcore.errors import MailboxNotFound, NotPermitted
+from mailcore.errors import MailboxNotFound
 from mailcore.identity import AccountRef
 from mailcore.index.records import CopiedUids
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import get_mailbox
+from mailcore.mailbox.transfer import hand_over
 from mailcore.sharing import places
-from mailcore.sharing.rights import INSERT
+from mailcore.sharing.rights import DELETE_MESSAGE, EXPUNGE, INSERT
 from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 async def copy_or_move(session: ImapSession, command: Copy) -> AsyncGenerator[Response, None]:
     """MOVE tells the new UIDs before the EXPUNGEs, which the session writes."""
     view = session.selected
-    if command.move and view.read_only:
-        yield Completion("NO", text="Mailbox is read-only")
-        return
+    if command.move:
+        if view.read_only:
+            yield Completion("NO", text="Mailbox is read-only")
+            return
+        view.require(DELETE_MESSAGE, EXPUNGE)
     uids = list(view.select(command.sequence_set, by_uid=command.by_uid))
     if not uids:
         yield Completion(text="Nothing to do")
@@ -68,8 +71,8 @@ def _transfer(
 ) -> tuple[int, CopiedUids]:
     place = places.resolve(conn, reader, target_name).require(INSERT)
     target = get_mailbox(conn, place.owner, place.name)
-    if place.owner.id != view.owner.id:
-        raise NotPermitted("not yet between accounts")
+    if place.owner.id != view.owner.id or place.owner.id != reader.id:
+        return target.id, hand_over(conn, storage, view.owner, view.record, uids, place, move=move)
     transfer = mailboxes.move if move else mailboxes.copy
     return target.id, transfer(conn, storage, view.owner, view.record, uids, place.name)
 

@@ -203,6 +203,25 @@ class MaildirStore:
     def move(self, mailbox: str, messages: Sequence[StoredAt], target: str) -> list[Placed | None]:
         return self._transfer(mailbox, messages, target, leave=False)
 
+    def copy_from(
+        self, other: MaildirStore, mailbox: str, messages: Sequence[StoredAt], target: str, shown: Sequence[Flags]
+    ) -> list[Placed | None]:
+        """Messages of another account's mailbox under second names here, durably, with the flags `shown`; None for one
+        that is gone. All or nothing.
+        """
+        source, names = Locator(other.folder(mailbox)), self._receiving(target, shown)
+        placed: list[Placed | None] = []
+        with files.disk_errors():
+            files.sync_contents(self._young(source, messages))
+            try:
+                for (key, flags, _), after in zip(messages, shown, strict=True):
+                    placed.append(self._transfer_one(source, names, key, flags, after, leave=True))
+                files.sync_directories([os.path.join(self.folder(target), "cur")])
+            except BaseException:
+                self.remove(target, [(each.key, NO_FLAGS) for each in placed if each is not None])
+                raise
+            return placed
+
     def scan(self, mailbox: str, *, take_new: bool = False) -> Scan:
         folder = self.folder(mailbox)
         with files.disk_errors():
@@ -300,18 +319,24 @@ class MaildirStore:
             os.rename(path, os.path.join(folder, "cur", filename.join(key, locator.letters(after, other))))
 
     def _transfer(self, mailbox: str, messages: Sequence[StoredAt], target: str, *, leave: bool) -> list[Placed | None]:
-        source, folder = Locator(self.folder(mailbox)), self.folder(target)
+        source, names = Locator(self.folder(mailbox)), self._receiving(target, [flags for _, flags, _ in messages])
         with files.disk_errors():
-            if not os.path.isdir(os.path.join(folder, "cur")):
-                raise MailboxNotFound(target)
-            names = Locator(folder)
-            if wanted := frozenset().union(*(flags.keywords for _, flags, _ in messages)):
-                names.name_keywords(wanted)
             # Before they have names there: nobody may see a part of a message in the target, whose row is not yet.
             files.sync_contents(self._young(source, messages))
-            placed = [self._transfer_one(source, names, message, leave=leave) for message in messages]
-            files.sync_directories([os.path.join(folder, "cur")])
+            placed = [self._transfer_one(source, names, key, flags, flags, leave=leave) for key, flags, _ in messages]
+            files.sync_directories([os.path.join(self.folder(target), "cur")])
             return placed
+
+    def _receiving(self, mailbox: str, flags: Sequence[Flags]) -> Locator:
+        """A folder that can name the keywords among these flags. Raises MailboxNotFound."""
+        folder = self.folder(mailbox)
+        with files.disk_errors():
+            if not os.path.isdir(os.path.join(folder, "cur")):
+                raise MailboxNotFound(mailbox)
+            names = Locator(folder)
+            if wanted := frozenset().union(*(each.keywords for each in flags)):
+                names.name_keywords(wanted)
+            return names
 
     def _young(self, source: Locator, messages: Sequence[StoredAt]) -> list[str]:
         """The files that arrived a short while ago."""
@@ -323,13 +348,14 @@ class MaildirStore:
                     young.append(path)
         return young
 
-    def _transfer_one(self, source: Locator, names: Locator, message: StoredAt, *, leave: bool) -> Placed | None:
-        key, flags, _ = message
+    def _transfer_one(
+        self, source: Locator, names: Locator, key: StoreKey, flags: Flags, after: Flags, *, leave: bool
+    ) -> Placed | None:
         try:
             path = self._locate(source, key, flags)
             found = _describe(key, path)
             unique = filename.with_sizes(new_maildir_name(self._hostname), os.stat(path).st_size, found.size)
-            target = names.in_cur(unique, flags)
+            target = names.in_cur(unique, after)
             if leave:
                 files.link_or_copy(path, target)
             else:
