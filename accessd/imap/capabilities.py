@@ -42,7 +42,7 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ("MULTIAPPEND", "BINARY")
+AFTER_LOGIN: tuple[str, ...] = ("UTF8=ACCEPT", "MULTIAPPEND", "BINARY")
 """What makes sense only to somebody who has logged in."""
 
 
