@@ -22,6 +22,7 @@ ALWAYS = (
     "QRESYNC",
     "ESEARCH",
     "SEARCHRES",
+    "PARTIAL",
     "SORT",
     "SORT=DISPLAY",
     "ESORT",

@@ -7,7 +7,7 @@ state of a session.
 from dataclasses import dataclass, field
 
 from accessd.imap.grammar.fetch_att import FetchItem
-from accessd.imap.grammar.search_return import Returns
+from accessd.imap.grammar.search_return import PartialRange, Returns
 from accessd.imap.grammar.resync import KnownState
 from accessd.imap.grammar.sequence_set import SequenceSet
 from mailcore.index.records import FlagMode, Flags
@@ -182,13 +182,14 @@ class Search(Command):
 
 @dataclass(frozen=True, slots=True)
 class Fetch(Command):
-    """FETCH, with the modifiers CHANGEDSINCE and VANISHED (RFC 7162)."""
+    """FETCH, with the modifiers CHANGEDSINCE and VANISHED (RFC 7162), and PARTIAL (RFC 9394)."""
 
     sequence_set: SequenceSet
     items: tuple[FetchItem, ...]
     by_uid: bool = False
     changed_since: int | None = None
     vanished: bool = False
+    partial: PartialRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from accessd.imap.grammar.command_args import ArgumentsParser, mailbox
 from accessd.imap.grammar.fetch_att import read_fetch_items
 from accessd.imap.grammar.flags import read_store_flags
 from accessd.imap.grammar.resync import read_known_state
+from accessd.imap.grammar.search_return import read_partial_range
 from accessd.imap.grammar.sequence_set import read_sequence_set
 from accessd.imap.grammar.tokens import MAX_UINT63, BadSyntax, Scanner
 from mailcore.index.records import FlagMode
@@ -34,7 +35,7 @@ def uid_expunge(scanner: Scanner) -> Command:
 
 
 def fetch(*, by_uid: bool) -> ArgumentsParser:
-    """FETCH set items [(CHANGEDSINCE n VANISHED)]."""
+    """FETCH set items [(CHANGEDSINCE n VANISHED PARTIAL m:n)]."""
 
     def read(scanner: Scanner) -> Command:
         scanner.space()
@@ -44,6 +45,8 @@ def fetch(*, by_uid: bool) -> ArgumentsParser:
         modifiers = _parameters(scanner, FETCH_MODIFIERS) if scanner.take(b" ") else {}
         if modifiers.get("vanished") and not (by_uid and "changed_since" in modifiers):
             raise BadSyntax("VANISHED needs UID FETCH and CHANGEDSINCE")
+        if "partial" in modifiers and not by_uid:
+            raise BadSyntax("PARTIAL needs UID FETCH")
         return commands.Fetch(sequence_set, items, by_uid, **modifiers)
 
     return read
@@ -69,6 +72,11 @@ def _modseq_or_zero(scanner: Scanner) -> int:
     return scanner.number(MAX_UINT63)
 
 
+def _partial(scanner: Scanner) -> object:
+    scanner.space()
+    return read_partial_range(scanner)
+
+
 def _known(scanner: Scanner) -> object:
     scanner.space()
     return read_known_state(scanner)
@@ -78,6 +86,7 @@ SELECT_PARAMETERS: Mapping[str, Parameter] = {"CONDSTORE": ("condstore", _presen
 FETCH_MODIFIERS: Mapping[str, Parameter] = {
     "CHANGEDSINCE": ("changed_since", _modseq),
     "VANISHED": ("vanished", _present),
+    "PARTIAL": ("partial", _partial),
 }
 STORE_MODIFIERS: Mapping[str, Parameter] = {"UNCHANGEDSINCE": ("unchanged_since", _modseq_or_zero)}
 

@@ -59,6 +59,9 @@ async def fetch(session: ImapSession, command: Fetch) -> AsyncGenerator[Response
         condstore=session.condstore,
     )
     uids: Sequence[int] = plan.view.select(command.sequence_set, by_uid=command.by_uid)
+    if command.partial is not None:
+        # Counted before CHANGEDSINCE leaves any out (RFC 9394 section 3.4).
+        uids = command.partial.of(uids)
     if command.vanished:
         yield await earlier(session, command)
     reader = _Reader(session, plan, uids)
