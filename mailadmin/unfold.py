@@ -96,6 +96,7 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("mailkeep/mark.svg")},
     ],
     "SHOW_HISTORY": False,
+    "LOGIN": {"form": "mailadmin.sign_in.PanelSignIn"},
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",

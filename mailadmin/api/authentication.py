@@ -5,15 +5,20 @@ audited as `token NAME`.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
 from mailadmin.api import tokens
 from mailadmin.api.scopes import ALL_SCOPES, READ_SCOPES
+from mailadmin.sign_in import client_of, throttle
+from mailcore.throttle.failures import WINDOW_S
+
+TOKENS = "api token"
+"""The name under which the throttle counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,19 @@ class TokenAuthentication(BaseAuthentication):
         scheme, _, text = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
+        client = client_of(request)
+        # A token cannot be guessed, so a right one is always heard; wrong ones count with all other failures.
         token = tokens.find_token(text.strip().decode("latin-1"))
         if token is None:
-            raise AuthenticationFailed("This token is unknown, disabled or expired.")
+            self._refuse(client)
         user = TokenUser(token.name)
         return user, Grant(str(user), frozenset(token.scopes))
+
+    def _refuse(self, client: str) -> NoReturn:
+        if throttle().must_wait(client, TOKENS):
+            raise Throttled(WINDOW_S)
+        throttle().failed(client, TOKENS)
+        raise AuthenticationFailed("This token is unknown, disabled or expired.")
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="Mailkeep"'

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as ModelValidationError
 from django.db.models import Model
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from mailadmin.transport.fields import parse_network
 from mailadmin.transport.models import RelayHost, TlsLevel
 from mailadmin.transport.postfix_notation import NotationError, parse_next_hop
 from mailcore.address import Address, parse_domain
@@ -44,6 +46,28 @@ class AddressField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         return address_key(super().to_internal_value(data))
+
+
+class NetworkField(serializers.CharField):
+    """A network in CIDR notation, or one address; as the database writes it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return parse_network(super().to_internal_value(data))
+        except ModelValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
+
+
+class NetworksField(serializers.ListField):
+    """Networks, each once."""
+
+    child = NetworkField(max_length=64)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=100, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        return list(dict.fromkeys(super().to_internal_value(data)))
 
 
 @extend_schema_field(OpenApiTypes.STR)

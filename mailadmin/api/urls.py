@@ -7,6 +7,7 @@ from mailadmin.api import documents
 from mailadmin.api.problems import not_found
 from mailadmin.api.resources.accounts import AccountViewSet
 from mailadmin.api.resources.aliases import AliasViewSet
+from mailadmin.api.resources.app_passwords import AppPasswordViewSet
 from mailadmin.api.resources.domains import DomainViewSet
 from mailadmin.api.resources.networks import NetworkViewSet
 from mailadmin.api.resources.queue import QueueViewSet
@@ -24,6 +25,7 @@ VIEWSETS = {
     "domains": DomainViewSet,
     "accounts": AccountViewSet,
     "aliases": AliasViewSet,
+    "app-passwords": AppPasswordViewSet,
     "networks": NetworkViewSet,
     "relayhosts": RelayHostViewSet,
     "transport-rules": TransportRuleViewSet,

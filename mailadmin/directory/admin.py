@@ -26,6 +26,7 @@ from mailadmin.autoconfig.apple import can_be_profiled
 from mailadmin.database import raw_connection
 from mailadmin.directory import services
 from mailadmin.directory.alias_graph import unknown_targets
+from mailadmin.directory.app_passwords import with_use
 from mailadmin.directory.client_settings import client_services, dns_records
 from mailadmin.directory.forms import (
     AccountAddForm,
@@ -170,7 +171,7 @@ class AccountAdmin(PanelAdmin):
             if obj
             else ("quota_bytes", "quota_messages", "store")
         )
-        login = ("enabled", ("allow_imap", "allow_pop3", "allow_smtp"))
+        login = ("enabled", ("allow_imap", "allow_pop3", "allow_smtp"), "app_passwords_only", "login_networks")
         facts = ("seen", "made") if obj else ()
         return (
             (None, {"fields": who}),
@@ -257,6 +258,7 @@ class AccountAdmin(PanelAdmin):
                 "profile_url": reverse("admin:account_profile", args=[account.pk]) if can_be_profiled(services) else "",
                 "aliases_to": _aliases_to(account),
             }
+                "app_passwords": with_use(account),
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
     @action(description="Set password", icon="key", url_path="password", permissions=["change"])

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from mailadmin.directory.quantities import exact_bytes, format_seconds, parse_bytes, parse_seconds
+from mailadmin.transport.fields import parse_network
 
 
 class QuantityField(forms.Field):
@@ -90,6 +91,21 @@ class LinesField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return list(initial or []) != self.to_python(data)
+
+
+class NetworksField(LinesField):
+    """Networks in CIDR notation or single addresses, one per line; as they are stored."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(item_validator=check_network, required=False, **options)
+
+    def clean(self, value: Any) -> list[str]:
+        return [parse_network(each) for each in super().clean(value)]
+
+
+def check_network(text: str) -> None:
+    """Raises ValidationError."""
+    parse_network(text)
 
 
 def _items(text: str) -> Sequence[str]:

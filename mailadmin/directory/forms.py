@@ -12,7 +12,7 @@ from django.utils.safestring import mark_safe
 from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldAdminTextInputWidget
 
 from mailadmin.directory.alias_graph import find_loop, lists_root
-from mailadmin.directory.form_fields import LinesField, SizeField
+from mailadmin.directory.form_fields import LinesField, NetworksField, SizeField
 from mailadmin.directory.models import Account, Alias, Domain
 from mailadmin.directory.validators import (
     validate_account_address,
@@ -72,6 +72,12 @@ class QuotaForm(forms.ModelForm):
         help_text="Empty or 0: no limit (Dovecot: <code>quota_rule = *:messages=</code>).",
     )
 
+    login_networks = NetworksField(
+        label="Login only from",
+        help_text="Networks, one per line, over every protocol and the web; empty: from anywhere (Dovecot: "
+        "<code>allow_nets</code>).",
+    )
+
     def clean_quota_bytes(self) -> int:
         return self.cleaned_data["quota_bytes"] or 0
 
@@ -97,6 +103,8 @@ class AccountChangeForm(QuotaForm):
             "allow_imap",
             "allow_pop3",
             "allow_smtp",
+            "app_passwords_only",
+            "login_networks",
             "is_staff",
         )
 
@@ -132,6 +140,8 @@ class AccountAddForm(QuotaForm):
             "allow_imap",
             "allow_pop3",
             "allow_smtp",
+            "app_passwords_only",
+            "login_networks",
             "is_staff",
         )
 

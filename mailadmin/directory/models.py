@@ -213,12 +213,14 @@ class Account(AbstractBaseUser, PermissionsMixin):
         return self.enabled
 
     def set_password(self, raw_password: str | None) -> None:
-        """The hash, and what SCRAM needs; save CREDENTIAL_FIELDS. The salt stays: app passwords share it."""
+        """The hash, and what SCRAM needs; save CREDENTIAL_FIELDS."""
         super().set_password(raw_password)
+        self.make_verifier(raw_password)
+
+    def make_verifier(self, raw_password: str | None) -> None:
+        """What SCRAM needs of the password. The salt stays: app passwords share it."""
         self.scram_stored_key = self.scram_server_key = None
-        if raw_password is None:
-            return
-        verifier = new_verifier(raw_password, self.scram_salt, self.scram_iterations)
+        verifier = None if raw_password is None else new_verifier(raw_password, self.scram_salt, self.scram_iterations)
         if verifier is None:
             return
         self.scram_salt, self.scram_iterations = verifier.salt, verifier.iterations

@@ -4,7 +4,7 @@ from django.urls import path
 
 from mailadmin.autoconfig import profiles
 from mailadmin.webmail.policy import page
-from mailadmin.webmail.views import actions, compose, folders, messages, parts, session
+from mailadmin.webmail.views import account, actions, compose, folders, messages, parts, session
 
 app_name = "webmail"
 
@@ -28,5 +28,8 @@ urlpatterns = [
     path(MESSAGE + "part/<str:number>/", parts.part, name="part"),
     path("inline/<str:key>/", parts.inline, name="inline"),
     path("compose/", compose.compose, name="compose"),
+    path("account/", account.account, name="account"),
+    path("account/app-password/<int:pk>/revoke/", account.revoke, name="revoke"),
+    path("account/only-app-passwords/", account.only_app_passwords, name="only_app_passwords"),
     path("profile/", page(profiles.own), name="profile"),
 ]

@@ -21,6 +21,7 @@ SELECT a.login_networks::text[] AS login_networks, a.app_passwords_only,
        p.networks::text[] AS networks
 FROM account a LEFT JOIN app_password p ON p.account_id = a.id
 WHERE a.id = %(account_id)s
+ORDER BY p.id
 """
 
 # What makes up a salt for names that do not exist, the same in all processes.

@@ -15,7 +15,8 @@ from mailcore.maillog import event as ev
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]")
 _ENHANCED = re.compile(r"^[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
 # Why a login failed, when it was the client's doing. For all else Postfix's words, which fail2ban does not count.
-CLIENTS_FAULT = frozenset({"authentication failed", "AuthenticationFailed", "AuthenticationThrottled"})
+# Reasons that are ours, as reason_of() names them; all others are the client's, which fail2ban may count.
+OUTAGES = frozenset({"DirectoryUnavailable", "QueueUnavailable", "StoreUnavailable", "StoreFull"})
 AUTHENTICATION_AWAY = "Connection lost to authentication server"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -128,7 +129,7 @@ def removed(event: ev.Removed) -> list[tuple[str, str]]:
 
 
 def auth_failed(event: ev.AuthFailed) -> list[tuple[str, str]]:
-    reason = clean(event.reason) if event.reason in CLIENTS_FAULT else AUTHENTICATION_AWAY
+    reason = AUTHENTICATION_AWAY if event.reason in OUTAGES else clean(event.reason)
     text = f"warning: {client(event)}: SASL {clean(event.mechanism)} authentication failed: {reason}"
     return [(PROTOCOL_DAEMONS.get(event.protocol, "smtpd"), f"{text}, sasl_username={clean(event.login)}")]
 
@@ -159,7 +160,7 @@ def daemon_of(listener: str) -> str:
     }.get(listener, "smtpd")
 
 
-PROTOCOL_DAEMONS = {"smtp": "smtpd", "imap": "imapd", "pop3": "pop3d"}
+PROTOCOL_DAEMONS = {"smtp": "smtpd", "imap": "imapd", "pop3": "pop3d", "web": "webd"}
 
 WRITERS: dict[type[ev.Event], Callable[[Any], list[tuple[str, str]]]] = {
     ev.Connected: connected,

@@ -6,10 +6,32 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 
+from mailadmin import sign_in
 from mailadmin.directory.models import Account, Domain
 from mailadmin.directory.services import save_domain
+from mailcore.maillog.event import AuthFailed
+from mailcore.throttle.throttle import Throttle
 
 PASSWORD = "correct horse battery"
+
+
+class Failures:
+    """Keeps the failed sign-ins that would go to the trace."""
+
+    def __init__(self) -> None:
+        self.events: list[AuthFailed] = []
+
+    def record(self, event: AuthFailed) -> None:
+        self.events.append(event)
+
+
+@pytest.fixture(autouse=True)
+def failures(monkeypatch: pytest.MonkeyPatch) -> Failures:
+    """Nobody has failed yet, in any test; and what fails is kept."""
+    throttle, kept = Throttle(None, lambda: 10), Failures()
+    monkeypatch.setattr(sign_in, "_throttle", lambda url: throttle)
+    monkeypatch.setattr(sign_in, "_recorder", lambda dsn: kept)
+    return kept
 
 
 @functools.cache

@@ -5,17 +5,14 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from mailadmin.webmail.sign_in_limit import MAX_FAILURES, WINDOW_S, SignInLimit
+from mailadmin.directory.models import Account
+from mailadmin.sign_in import WAIT
 from mailadmin.webmail.views import session
-from mailcore.clock import FakeClock
+from mailcore.sasl.scram import keys_of
+from tests.admin.panel_support import text_of
 from tests.admin.webmail_support import PASSWORD, a_reader
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nobody_has_failed_yet(monkeypatch):
-    monkeypatch.setattr(session, "LIMIT", SignInLimit())
 
 
 @pytest.fixture
@@ -75,24 +72,58 @@ def test_after_signing_in_to_where_one_wanted(alice, wanted, location):
     assert sign_in(alice.client, next=wanted).headers["Location"] == location
 
 
-def test_guessing_is_slowed_down(alice):
-    for _ in range(MAX_FAILURES):
-        sign_in(alice.client, "wrong")
+def test_guessing_is_slowed_down(alice, failures):
+    for number in range(10):
+        sign_in(alice.client, "wrong", f"bob{number % 2}@linuxadmin.dev")
 
     response = sign_in(alice.client)
-    assert response.status_code == 401 and session.WAIT in response.content.decode()
+    assert response.status_code == 401 and WAIT in response.content.decode()
+    assert {event.reason for event in failures.events} == {"wrong name or password", "AuthenticationThrottled"}
+    assert sign_in(Client(REMOTE_ADDR="192.0.2.1")).status_code == 302
 
 
-def test_the_limit_forgets():
-    clock = FakeClock()
-    limit = SignInLimit(clock)
-    for _ in range(MAX_FAILURES):
-        assert not limit.must_wait("192.0.2.1")
-        limit.failed("192.0.2.1")
+def test_who_was_right_from_there_is_heard_while_others_guess(alice):
+    sign_in(alice.client)
+    for number in range(20):
+        sign_in(Client(), "wrong", f"bob{number}@linuxadmin.dev")
 
-    assert limit.must_wait("192.0.2.1") and not limit.must_wait("192.0.2.2")
-    clock.advance(WINDOW_S + 1)
-    assert not limit.must_wait("192.0.2.1")
+    assert sign_in(Client()).status_code == 302
+
+
+@pytest.mark.parametrize("url", ["/mail/login/", "/admin/login/?next=/admin/"])
+def test_an_account_that_is_tied_to_networks_signs_in_only_there(alice, failures, url):
+    alice.account.login_networks = ["192.0.2.0/24"]
+    alice.account.is_staff = True
+    alice.account.save()
+    form = {"username": "alice@linuxadmin.dev", "password": PASSWORD}
+
+    there, elsewhere = Client(REMOTE_ADDR="192.0.2.7"), Client(REMOTE_ADDR="198.51.100.7")
+    assert there.post(url, form).status_code == 302
+    refused = elsewhere.post(url, form)
+
+    assert "sessionid" not in refused.cookies
+    assert [event.reason for event in failures.events] == ["network not allowed"]
+    wrong = elsewhere.post(url, {**form, "password": "wrong"})
+    assert (refused.status_code, text_of(refused)) == (wrong.status_code, text_of(wrong))
+
+
+def test_the_panel_has_the_same_throttle(alice):
+    for number in range(10):
+        sign_in(Client(), "wrong", f"bob{number}@linuxadmin.dev")
+
+    response = Client().post("/admin/login/?next=/admin/", {"username": "alice@linuxadmin.dev", "password": PASSWORD})
+
+    assert response.status_code == 200 and WAIT in response.content.decode()
+
+
+def test_an_account_from_before_scram_can_do_it_after_signing_in(alice):
+    Account.objects.update(scram_salt=None, scram_iterations=None, scram_stored_key=None, scram_server_key=None)
+
+    sign_in(alice.client)
+
+    alice.account.refresh_from_db()
+    keys = keys_of(PASSWORD, bytes(alice.account.scram_salt), alice.account.scram_iterations)
+    assert bytes(alice.account.scram_stored_key) == keys.stored_key
 
 
 def test_signing_out_needs_a_form(alice):

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.validators import UniqueValidator
 
-from mailadmin.api.fields import AddressField, address_key, model_validators
+from mailadmin.api.fields import AddressField, NetworksField, address_key, model_validators
 from mailadmin.api.filters import DomainFilterField, WordsFilter
 from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.permissions import is_admin
@@ -53,6 +53,9 @@ class AccountSerializer(ResourceSerializer):
     quota_messages = serializers.IntegerField(
         min_value=0, max_value=2**63 - 1, default=0, help_text="0 means unlimited."
     )
+    login_networks = NetworksField(
+        default=list, help_text="Networks from which this account may log in; empty: from anywhere."
+    )
     domain = serializers.CharField(source="domain_id", read_only=True)
     used_bytes = serializers.SerializerMethodField(help_text="What the account's messages occupy.")
     message_count = serializers.SerializerMethodField()
@@ -71,6 +74,8 @@ class AccountSerializer(ResourceSerializer):
             "allow_imap",
             "allow_pop3",
             "allow_smtp",
+            "app_passwords_only",
+            "login_networks",
             "is_staff",
             "is_superuser",
             "domain",

@@ -1,18 +1,15 @@
 """Signing in and out. The session is the panel's: an administrator signs in once for both."""
 
 from django.contrib.auth import login, logout
-from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
+from mailadmin.sign_in import THROTTLED, WAIT, WebmailSignIn
 from mailadmin.webmail.policy import guarded, page
-from mailadmin.webmail.sign_in_limit import SignInLimit
 
-LIMIT = SignInLimit()
 WRONG = "This address and password do not belong together, or the account is disabled."
-WAIT = "Too many attempts from your address. Wait a minute."
 
 
 @guarded
@@ -41,13 +38,9 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 def _sign_in(request: HttpRequest) -> str:
     """Sign in with what the form says; returns what is wrong, or ""."""
-    client = request.META.get("REMOTE_ADDR", "")
-    if LIMIT.must_wait(client):
-        return WAIT
-    form = AuthenticationForm(request, data=request.POST)
+    form = WebmailSignIn(request, data=request.POST)
     if not form.is_valid():
-        LIMIT.failed(client)
-        return WRONG
+        return WAIT if form.has_error("__all__", THROTTLED) else WRONG
     login(request, form.get_user())
     return ""
 
