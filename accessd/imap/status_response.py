@@ -8,6 +8,9 @@ from accessd.imap import response
 from accessd.imap.object_id import mailbox_id
 from mailcore.index.records import MailboxStatus
 
+COUNT_DELETED = frozenset({"DELETED", "DELETED-STORAGE"})
+"""Items of RFC 9208 section 4.1.4, which cost a look at every message."""
+
 _VALUES: Mapping[str, Callable[[MailboxStatus], int | bytes]] = {
     "MESSAGES": lambda status: status.messages,
     "RECENT": lambda status: status.recent,
@@ -17,6 +20,7 @@ _VALUES: Mapping[str, Callable[[MailboxStatus], int | bytes]] = {
     "HIGHESTMODSEQ": lambda status: max(status.highestmodseq, 1),
     "SIZE": lambda status: status.size,
     "DELETED": lambda status: status.deleted,
+    "DELETED-STORAGE": lambda status: status.deleted_size,
     "MAILBOXID": lambda status: b"(%b)" % mailbox_id(status.mailbox_id),
 }
 

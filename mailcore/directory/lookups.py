@@ -11,7 +11,7 @@ from mailcore.identity import AccountRef
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """An account as the programs see it. `password` is Django's format; `used_bytes` may be some seconds old.
+    """An account as the programs see it. `password` is Django's format; what is used may be some seconds old.
 
     `app_password_id` is set in what a login returns, when it was by an app password.
     """
@@ -24,6 +24,7 @@ class AccountRecord:
     allow_pop3: bool = True
     allow_smtp: bool = True
     used_bytes: int = 0
+    used_messages: int = 0
     app_password_id: int | None = None
 
     @property

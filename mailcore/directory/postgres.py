@@ -105,7 +105,8 @@ class PostgresDirectory:
             raise DirectoryUnavailable(str(error).strip()) from error
 
     def _remember(self, key: str, entry: Entry, epoch: int) -> None:
-        has_quota = entry.account is not None and entry.account.ref.quota_bytes > 0
+        account = entry.account
+        has_quota = account is not None and bool(account.ref.quota_bytes or account.ref.quota_messages)
         until = self._clock.monotonic() + (USAGE_TTL_S if has_quota else LONG_TTL_S)
         with self._lock:
             if epoch != self._epoch:
@@ -123,5 +124,14 @@ def entry_of(row: dict[str, Any]) -> Entry:
     if row["id"] is None:
         return Entry(None, alias)
     ref = AccountRef(row["id"], row["address"], row["store"], row["quota_bytes"], row["quota_messages"])
-    names = ("password", "display_name", "enabled", "allow_imap", "allow_pop3", "allow_smtp", "used_bytes")
+    names = (
+        "password",
+        "display_name",
+        "enabled",
+        "allow_imap",
+        "allow_pop3",
+        "allow_smtp",
+        "used_bytes",
+        "used_messages",
+    )
     return Entry(AccountRecord(ref, **{name: row[name] for name in names}), alias)

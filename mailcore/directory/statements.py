@@ -3,6 +3,7 @@
 ENTRY = """
 SELECT a.id, a.address, a.store, a.quota_bytes, a.quota_messages, a.password, a.display_name, a.enabled,
        a.allow_imap, a.allow_pop3, a.allow_smtp, coalesce(u.bytes, 0) AS used_bytes,
+       coalesce(u.messages, 0) AS used_messages,
        l.address AS alias_address, l.targets, l.enabled AS alias_enabled
 FROM (SELECT %(key)s::text AS key) AS asked
 LEFT JOIN account a ON a.address = asked.key

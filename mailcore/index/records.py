@@ -106,6 +106,7 @@ class MailboxStatus:
     size: int
     deleted: int
     mailbox_id: int = 0
+    deleted_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,10 +109,15 @@ SELECT id,
        CASE WHEN %(recent)s THEN
             (SELECT count(*) FROM message WHERE mailbox_id = mailbox.id AND uid >= first_recent_uid) ELSE 0 END,
        CASE WHEN %(deleted)s THEN
-            (SELECT count(*) FROM message WHERE mailbox_id = mailbox.id AND flags & 8 <> 0) ELSE 0 END
+            (SELECT count(*) FROM message WHERE mailbox_id = mailbox.id AND flags & 8 <> 0) ELSE 0 END,
+       CASE WHEN %(deleted)s THEN
+            (SELECT coalesce(sum(message.size), 0)::bigint FROM message
+             WHERE mailbox_id = mailbox.id AND flags & 8 <> 0) ELSE 0 END
 FROM mailbox WHERE id = ANY(%(mailbox_ids)s::bigint[])
 """
-COUNT_DELETED = "SELECT count(*) FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 8 <> 0"
+COUNT_DELETED = """
+SELECT count(*), coalesce(sum(size), 0)::bigint FROM message WHERE mailbox_id = %(mailbox_id)s AND flags & 8 <> 0
+"""
 
 # All UIDs in one value, eight octets each: ten thousand rows would cost the reader more than the database. The order is
 # that of the subquery, which the primary key answers by itself; with any other column the rows would have to be read.

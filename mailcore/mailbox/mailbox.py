@@ -116,18 +116,19 @@ def glance(conn: Connection, storage: Storage, account: AccountRef, mailbox: Mai
 
 
 def status(conn: Connection, mailbox_id: int, *, count_deleted: bool = False) -> MailboxStatus:
-    """STATUS, from the counters; `deleted` costs a look at every message and is 0 unless asked for. Raises
+    """STATUS, from the counters; what is deleted costs a look at every message and is 0 unless asked for. Raises
     MailboxNotFound.
     """
     row = conn.execute(statements.STATUS, {"mailbox_id": mailbox_id}).fetchone()
     if row is None:
         raise MailboxNotFound("the mailbox was deleted")
-    deleted = 0
+    deleted = deleted_size = 0
     if count_deleted:
         counted = conn.execute(statements.COUNT_DELETED, {"mailbox_id": mailbox_id}).fetchone()
-        deleted = counted[0] if counted else 0
+        deleted, deleted_size = counted or (0, 0)
     messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size = row
-    return MailboxStatus(messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size, deleted, mailbox_id)
+    counters = messages, recent, unseen, uidnext, uidvalidity, highestmodseq, size
+    return MailboxStatus(*counters, deleted, mailbox_id, deleted_size)
 
 
 def rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[FlagRow]:

@@ -24,18 +24,18 @@ def statuses_of(
     that was deleted in between.
     """
     counted = _count(conn, records, recent=recent, deleted=deleted) if recent or deleted else {}
-    return {each.id: _status(each, *counted.get(each.id, (0, 0))) for each in records}
+    return {each.id: _status(each, *counted.get(each.id, (0, 0, 0))) for each in records}
 
 
 def _count(
     conn: Connection, records: Sequence[MailboxRecord], *, recent: bool, deleted: bool
-) -> Mapping[int, tuple[int, int]]:
+) -> Mapping[int, tuple[int, int, int]]:
     asked = {"mailbox_ids": [each.id for each in records], "recent": recent, "deleted": deleted}
     rows = conn.execute(statements.COUNT_RECENT_AND_DELETED, asked).fetchall()
-    return {mailbox_id: (recent_count, deleted_count) for mailbox_id, recent_count, deleted_count in rows}
+    return {mailbox_id: (recents, gone, gone_size) for mailbox_id, recents, gone, gone_size in rows}
 
 
-def _status(record: MailboxRecord, recent: int, deleted: int) -> MailboxStatus:
+def _status(record: MailboxRecord, recent: int, deleted: int, deleted_size: int) -> MailboxStatus:
     return MailboxStatus(
         record.messages,
         recent,
@@ -46,4 +46,5 @@ def _status(record: MailboxRecord, recent: int, deleted: int) -> MailboxStatus:
         record.size,
         deleted,
         record.id,
+        deleted_size,
     )

@@ -50,7 +50,8 @@ def refuse_over_quota(context: RcptContext) -> Decision | None:
     """
     if context.routes.remote or len(context.routes.local) != 1:
         return None
-    return _over_quota(context.routes.local[0], context.size)
+    route = context.routes.local[0]
+    return _over_quota(route, context.size) or _too_many_messages(route)
 
 
 def _over_quota(route: Local, size: int) -> Decision | None:
@@ -61,4 +62,12 @@ def _over_quota(route: Local, size: int) -> Decision | None:
         return refuse(replies.MESSAGE_OVER_QUOTA, f"{size} bytes announced, quota of {route.account.address} {limit}")
     if route.used_bytes >= limit or route.used_bytes + size > limit:
         return refuse(replies.MAILBOX_FULL, f"{route.account.address} uses {route.used_bytes} of {limit} bytes")
+    return None
+
+
+def _too_many_messages(route: Local) -> Decision | None:
+    limit = route.account.quota_messages
+    if limit and route.used_messages >= limit:
+        reason = f"{route.account.address} has {route.used_messages} messages, quota {limit}"
+        return refuse(replies.MAILBOX_FULL, reason)
     return None

@@ -99,7 +99,7 @@ def _routes(recipient: Recipient, destination: str, expansion: Expansion) -> Rou
 def _route(recipient: Recipient, member: Member) -> Local | Relay | Refused:
     account = member.account
     if account is not None and account.enabled:
-        return Local(recipient, account.ref, account.used_bytes)
+        return Local(recipient, account.ref, account.used_bytes, account.used_messages)
     if account is not None:
         return Refused(recipient, "refuse_disabled_account", DISABLED_USER, f"{account.address} is disabled")
     if member.problem:

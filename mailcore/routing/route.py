@@ -14,11 +14,12 @@ LOCAL, RELAY, ELSEWHERE = "local", "relay", "elsewhere"
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Into a mailbox here. `used_bytes` of the account may be some seconds old."""
+    """Into a mailbox here. What the account uses may be some seconds old."""
 
     recipient: Recipient
     account: AccountRef
     used_bytes: int = 0
+    used_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

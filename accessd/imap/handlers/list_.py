@@ -13,7 +13,7 @@ from accessd.imap.command import List, Lsub
 from accessd.imap.enabled import CONDSTORE, REV2
 from accessd.imap.mailbox_tree import list_names, lsub_names
 from accessd.imap.response import Response, mailbox_list
-from accessd.imap.status_response import status_response
+from accessd.imap.status_response import COUNT_DELETED, status_response
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord, MailboxStatus
 from mailcore.mailbox.account import list_mailboxes, subscriptions
@@ -72,6 +72,7 @@ def _find(conn: Connection, reader: AccountRef, items: Sequence[str], *, others:
     taken = {record.name for record in own}
     shared = [each for each in places.shared_with(conn, reader) if each.record.name not in taken] if others else []
     readable = [*own, *(each.record for each in shared if READ in each.rights)]
-    statuses = statuses_of(conn, readable, recent="RECENT" in items, deleted="DELETED" in items) if items else {}
+    deleted = not COUNT_DELETED.isdisjoint(items)
+    statuses = statuses_of(conn, readable, recent="RECENT" in items, deleted=deleted) if items else {}
     rights = {each.record.id: each.rights for each in shared}
     return _Found([*own, *(each.record for each in shared)], subscriptions(conn, reader), statuses, rights)

@@ -10,7 +10,7 @@ from psycopg import Connection
 from accessd.imap.command import Status
 from accessd.imap.enabled import CONDSTORE
 from accessd.imap.response import Response
-from accessd.imap.status_response import status_response
+from accessd.imap.status_response import COUNT_DELETED, status_response
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxStatus
 from mailcore.mailbox import mailbox as mailboxes
@@ -35,4 +35,4 @@ def _status(conn: Connection, storage: Storage, reader: AccountRef, command: Sta
     place = places.resolve(conn, reader, command.mailbox).require(READ)
     record = get_mailbox(conn, place.owner, place.name)
     mailboxes.glance(conn, storage, place.owner, record)
-    return mailboxes.status(conn, record.id, count_deleted="DELETED" in command.items)
+    return mailboxes.status(conn, record.id, count_deleted=not COUNT_DELETED.isdisjoint(command.items))

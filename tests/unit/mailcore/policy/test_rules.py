@@ -157,6 +157,14 @@ def test_quota(used, size, expected):
     assert found == (("refuse_over_quota", *expected) if expected else None)
 
 
+@pytest.mark.parametrize(("used", "expected"), [(9, None), (10, ("refuse_over_quota", 452, "4.2.2"))])
+def test_quota_of_messages(used, expected):
+    account = AccountRef(1, "alice@example.org", quota_messages=10)
+    routes = local_to("alice@example.org", account=account, used_messages=used)
+
+    assert verdict(decide(rules.RCPT, RcptContext(SNAPSHOT, STRANGER, routes, size=5))) == expected
+
+
 def test_data():
     assert decide(rules.DATA, DataContext(SNAPSHOT, STRANGER, 1000, 50)) is None
     assert verdict(decide(rules.DATA, DataContext(SNAPSHOT, STRANGER, 1001, 0))) == ("refuse_big_message", 552, "5.3.4")
