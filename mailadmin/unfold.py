@@ -56,6 +56,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _item(QUEUE, "schedule_send", "admin:mailqueue_queuerecipient_changelist"),
             _item("Message trace", "search_insights", "admin:trace_search"),
+            _item("Connected clients", "devices", "admin:status_clientsession_changelist"),
             _item("Mailboxes", "inbox", "admin:mailboxes_mailbox_changelist"),
         ],
     },
@@ -95,8 +96,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("mailkeep/mark.svg")},
     ],
-    "SHOW_HISTORY": False,
     "LOGIN": {"form": "mailadmin.sign_in.PanelSignIn"},
+    "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",

@@ -16,6 +16,7 @@ WRITABLE_RESOURCES = (
     "queue",
     "relayhosts",
     "rewrites",
+    "sessions",
     "settings",
     "transport-rules",
 )

@@ -14,6 +14,7 @@ from mailadmin.api.resources.queue import QueueViewSet
 from mailadmin.api.resources.relayhosts import RelayHostViewSet
 from mailadmin.api.resources.rewrites import RewriteViewSet
 from mailadmin.api.resources.server_settings import ServerSettingsView
+from mailadmin.api.resources.sessions import ClientSessionViewSet
 from mailadmin.api.resources.status import StatusView
 from mailadmin.api.resources.tokens import TokenViewSet
 from mailadmin.api.resources.trace import SessionView, TimelineView, TraceView
@@ -24,13 +25,14 @@ app_name = "api"
 VIEWSETS = {
     "domains": DomainViewSet,
     "accounts": AccountViewSet,
-    "aliases": AliasViewSet,
     "app-passwords": AppPasswordViewSet,
+    "aliases": AliasViewSet,
     "networks": NetworkViewSet,
     "relayhosts": RelayHostViewSet,
     "transport-rules": TransportRuleViewSet,
     "rewrites": RewriteViewSet,
     "queue": QueueViewSet,
+    "sessions": ClientSessionViewSet,
     "tokens": TokenViewSet,
 }
 

@@ -40,6 +40,7 @@ from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain
 from mailadmin.directory.quantities import format_bytes
 from mailadmin.directory.templatetags.mailkeep import moment
+from mailadmin.status.account_page import about_account
 from mailcore.config.loader import load_snapshot
 
 # There is one right, being an administrator: groups would be a page that does nothing.
@@ -257,8 +258,9 @@ class AccountAdmin(PanelAdmin):
                 "client_services": services,
                 "profile_url": reverse("admin:account_profile", args=[account.pk]) if can_be_profiled(services) else "",
                 "aliases_to": _aliases_to(account),
-            }
+                **about_account(account),
                 "app_passwords": with_use(account),
+            }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
     @action(description="Set password", icon="key", url_path="password", permissions=["change"])

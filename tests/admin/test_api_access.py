@@ -75,7 +75,7 @@ def test_a_scope_opens_its_resource_and_no_other(resource, server):
 def test_reading_is_not_writing(resource, server):
     reader, writer = ApiClient(f"{resource}:read"), ApiClient(f"{resource}:write")
     path, method = (f"/{resource}/", "POST") if resource not in ("settings", "queue") else (f"/{resource}/", "PATCH")
-    path = "/queue/flush/" if resource == "queue" else path
+    path = {"queue": "/queue/flush/", "sessions": "/sessions/end/"}.get(resource, path)
     method = "POST" if resource == "queue" else method
 
     reader.request(method, path, {})

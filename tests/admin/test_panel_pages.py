@@ -15,7 +15,7 @@ from mailadmin.content_security import POLICY
 from mailadmin.directory.models import Alias
 from mailadmin.mailboxes.models import AccountUsage, Mailbox
 from mailadmin.mailqueue.models import QueueMessage
-from mailadmin.status.models import ProcessStatus
+from mailadmin.status.models import ClientSession, ProcessStatus
 from mailadmin.trace.models import TraceEvent
 from mailadmin.transport.models import RelayHost, SenderRewrite, ServerSettings, TransportRule
 from mailadmin.unfold import NAVIGATION, navigation
@@ -47,6 +47,10 @@ def everything(panel, administrator, alice):
     ProcessStatus.objects.create(
         role="smtpd", host="h", pid=7, started_at=timezone.now() - timedelta(hours=2), seen_at=timezone.now(),
         listening=["127.0.0.1:2525"],
+    )  # fmt: skip
+    ClientSession.objects.create(
+        host="h", pid=7, number=1, protocol="imap", account=alice, client_address="192.0.2.1", tls=True,
+        since=timezone.now(),
     )  # fmt: skip
     return panel
 

@@ -19,8 +19,30 @@ from tests.bench.panel_pages import API, Page, api_pages, counted_queries, panel
 from tests.bench.panel_seed import Sizes, seed
 from tests.fixtures_django import _django_address, connect_django_to
 
-FEW = Sizes(domains=20, accounts=10, aliases_each=1, traced=40, queued=10, audited=10, folder=10, rules=10, aliased=10)
-MANY = replace(FEW, domains=200, accounts=200, traced=800, queued=200, audited=200, folder=200, rules=200, aliased=200)
+FEW = Sizes(
+    domains=20,
+    accounts=10,
+    aliases_each=1,
+    traced=40,
+    queued=10,
+    audited=10,
+    folder=10,
+    rules=10,
+    aliased=10,
+    sessions=10,
+)
+MANY = replace(
+    FEW,
+    domains=200,
+    accounts=200,
+    traced=800,
+    queued=200,
+    audited=200,
+    folder=200,
+    rules=200,
+    aliased=200,
+    sessions=200,
+)
 # What is asked of a list, whatever it holds. Words and filters choose other rows in other sizes.
 ASKED = (
     "first page",

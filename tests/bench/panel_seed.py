@@ -31,13 +31,16 @@ class Sizes:
     folder: int = 200_000
     rules: int = 200
     aliased: int = 20
+    sessions: int = 10_000
 
 
 # The extension's GIN indexes are quicker built than filled.
 DEFERRED = """
 SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE '%% USING gin %%' AND tablename = ANY(%(tables)s)
 """
-SMALL = Sizes(domains=40, accounts=5_000, aliases_each=2, traced=20_000, queued=5_000, audited=5_000, folder=5_000)
+SMALL = Sizes(
+    domains=40, accounts=5_000, aliases_each=2, traced=20_000, queued=5_000, audited=5_000, folder=5_000, sessions=500
+)
 
 DOMAINS = """
 INSERT INTO domain (name, kind, alias_of_id, enabled, description, created_at)
@@ -186,16 +189,34 @@ SELECT inbox.id, n, 1, 'key.' || n || %(sizes)s, 2000 + n %% 50000, now() - (%(f
 FROM inbox CROSS JOIN generate_series(1, %(folder)s) n
 """
 
+# The process lives until tomorrow: what is measured takes longer than a process may be silent.
+SESSIONS = """
+WITH process AS (
+    INSERT INTO process_status (role, number, host, pid, started_at, generation, listening, seen_at)
+    VALUES ('accessd', 0, 'bench', 1, now(), 1, '{}', now() + interval '1 day') RETURNING host, pid
+)
+INSERT INTO client_session (host, pid, number, protocol, account_id, client_address, client_id, tls, since, mailbox,
+                            idle_since, end_wanted)
+SELECT host, pid, n, CASE WHEN n %% 9 = 0 THEN 'pop3' ELSE 'imap' END,
+       (SELECT min(id) FROM account) + n %% %(accounts)s,
+       ('10.' || n %% 250 || '.' || n %% 199 || '.' || n %% 97)::inet,
+       (ARRAY['Thunderbird 115.3', 'iPhone Mail 21A329, iOS 17.0', 'Mutt 2.2', ''])[1 + n %% 4], n %% 20 <> 0,
+       now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'Archive/2026' ELSE 'INBOX' END,
+       CASE WHEN n %% 4 <> 0 THEN now() - n * interval '1 second' END, ''
+FROM process CROSS JOIN generate_series(1, %(sessions)s) n
+"""
+
 STEPS = (
     ("domains", DOMAINS), ("alias domains", ALIAS_DOMAINS), ("accounts", ACCOUNTS), ("usage", USAGE),
     ("aliases", ALIASES), ("mailboxes", MAILBOXES), ("rules", RULES), ("rewrites", REWRITES), ("networks", NETWORKS),
     ("tokens", TOKENS), ("queue", QUEUE_MESSAGES), ("recipients", QUEUE_RECIPIENTS), ("weeks", WEEKS), ("trace", TRACE),
     ("traffic", TRAFFIC), ("audit log", AUDIT), ("folder", FOLDER),
+    ("sessions", SESSIONS),
 )  # fmt: skip
 SEEDED = (
     "domain", "account", "account_usage", "alias", "mailbox", "relay_host", "transport_rule", "sender_rewrite",
     "my_network", "api_token", "queue_message", "queue_recipient", "trace_event", "traffic_hour", "audit_entry",
-    "message",
+    "message", "client_session",
 )  # fmt: skip
 
 
