@@ -43,7 +43,7 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ("UTF8=ACCEPT", "MULTIAPPEND", "BINARY")
+AFTER_LOGIN: tuple[str, ...] = ("UTF8=ACCEPT", "MULTIAPPEND", "BINARY", "OBJECTID", "SAVEDATE", "PREVIEW")
 """What makes sense only to somebody who has logged in."""
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from psycopg import Connection
 
 from accessd.imap.fetch_fields import CACHED, FieldWriter, Row
+from accessd.imap.fetch_rare import rare_fields
 from accessd.imap.fetch_sections import HEAD_BYTES, LARGE_BYTES, only_headers, only_whole, read_head, write_sections
 from accessd.imap.flag_tables import FlagTables, can_answer
-from accessd.imap.grammar.fetch_att import BodyItem, FetchItem, Field
+from accessd.imap.grammar.fetch_att import RARE, BodyItem, FetchItem, Field
 from accessd.imap.selected import View
 from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
@@ -48,6 +49,8 @@ class Plan:
     """Is each message wanted as it is?"""
     only_flags: bool
     """Are UID and FLAGS enough?"""
+    rare: tuple[Field, ...] = ()
+    """Fields of columns that are read only when they are asked for."""
     undecodable: list[BodyItem] = field(default_factory=list)
     """What could not be decoded so far (RFC 3516)."""
     condstore: bool = False
@@ -58,7 +61,8 @@ def make_plan(
     view: View, items: Sequence[FetchItem], *, by_uid: bool, changed_since: int | None, condstore: bool
 ) -> Plan:
     """What is asked for, with what goes without saying: UID FETCH tells UIDs, CHANGEDSINCE tells modseqs."""
-    fields = [item for item in items if isinstance(item, Field)]
+    rare = tuple(item for item in items if item in RARE and isinstance(item, Field))
+    fields = [item for item in items if isinstance(item, Field) and item not in rare]
     sections = tuple(item for item in items if isinstance(item, BodyItem))
     if by_uid and Field.UID not in fields:
         fields.insert(0, Field.UID)
@@ -74,7 +78,8 @@ def make_plan(
         needs_cache=not CACHED.isdisjoint(fields),
         heads=only_headers(sections),
         whole=only_whole(sections),
-        only_flags=not sections and changed_since is None and can_answer(tuple(fields)),
+        only_flags=not sections and not rare and changed_since is None and can_answer(tuple(fields)),
+        rare=rare,
         condstore=condstore,
     )
 
@@ -117,7 +122,24 @@ def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Pl
     if plan.changed_since is not None:
         since = plan.changed_since
         rows = [row for row in rows if row.modseq > since]
-    return Fetched([plan.writer.responses(_numbered(view, rows))], len(uids), gone, modseq=_highest(plan, rows))
+    if plan.rare:
+        responses = _with_rare(plan, _numbered(view, rows), _rare(conn, storage, account, plan, rows))
+    else:
+        responses = plan.writer.responses(_numbered(view, rows))
+    return Fetched([responses], len(uids), gone, modseq=_highest(plan, rows))
+
+
+def _rare(
+    conn: Connection, storage: Storage, account: AccountRef, plan: Plan, rows: Iterable[Row]
+) -> dict[int, bytes]:
+    uids = [row.uid for row in rows]
+    return rare_fields(conn, storage, account, plan.view.record, plan.rare, uids) if plan.rare else {}
+
+
+def _with_rare(plan: Plan, numbered: Sequence[tuple[int, Row]], rare: Mapping[int, bytes]) -> bytes:
+    """What was expunged meanwhile has no such fields, and no response if it is asked for nothing else."""
+    written = [(number, b" ".join(filter(None, (plan.writer(row), rare.get(row.uid))))) for number, row in numbered]
+    return b"".join([b"* %d FETCH (%b)\r\n" % each for each in written if each[1]])
 
 
 def _highest(plan: Plan, rows: Iterable[Row]) -> int:
@@ -158,6 +180,7 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
         seen = _set_seen(conn, storage, account, view, [messages[uid] for uid in chosen if uid in messages])
         messages |= {row.uid: _with_flags(messages[row.uid], row) for row in seen.rows}
     rows = _rows(conn, storage, account, plan, [messages[uid] for uid in chosen if uid in messages])
+    rare = _rare(conn, storage, account, plan, rows.values())
     changed = {row.uid for row in seen.rows}
     wanted: list[Located] = []
     gone, large = 0, None
@@ -167,6 +190,8 @@ def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan
             gone += 1
         elif plan.changed_since is None or row.modseq > plan.changed_since:
             located = _locate(plan, messages[uid], row, told=uid in changed)
+            if uid in rare:
+                located = located._replace(fields=b" ".join(filter(None, (located.fields, rare[uid]))))
             if row.size >= LARGE_BYTES and not plan.heads:
                 # Always the only one: see _within_budget.
                 large = located

@@ -150,6 +150,8 @@ class NewMessage:
     size: int
     internal_date: datetime
     flags: Flags
+    saved_at: datetime | None = None
+    """When it is not the internal date; `add_message` only."""
 
 
 def insert_messages(conn: Connection, messages: Sequence[tuple[Ledger, NewMessage]]) -> list[int]:
@@ -195,6 +197,7 @@ def add_message(conn: Connection, ledger: Ledger, uid: int, message: NewMessage)
             "flags": message.flags.bits,
             "keywords": sorted(message.flags.keywords),
             "unseen": int(not message.flags.bits & SEEN),
+            "saved_at": message.saved_at,
         },
     )
 

@@ -176,6 +176,25 @@ FROM free JOIN unnest(%(uids)s::bigint[], %(envelope)s::bytea[], %(body_structur
 WHERE message.mailbox_id = %(mailbox_id)s AND message.uid = free.uid
 """
 
+RARE_ROWS = """
+SELECT uid, email_id, coalesce(saved_at, internal_date), preview FROM message
+WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
+"""
+FILL_PREVIEWS = """
+WITH free AS (
+    SELECT uid FROM message WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
+    ORDER BY uid FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE message SET preview = new.preview
+FROM free JOIN unnest(%(uids)s::bigint[], %(previews)s::text[]) AS new (uid, preview) USING (uid)
+WHERE message.mailbox_id = %(mailbox_id)s AND message.uid = free.uid
+"""
+# Of messages whose internal date is not the moment in which they were saved (RFC 8514).
+SET_SAVED = """
+UPDATE message SET saved_at = now() WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
+"""
+SET_EMAIL_ID = "UPDATE message SET email_id = %(email_id)s WHERE mailbox_id = %(mailbox_id)s AND uid = %(uid)s"
+
 MESSAGE_ROWS = """
 SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message
 WHERE mailbox_id = %(mailbox_id)s ORDER BY uid
@@ -265,10 +284,12 @@ FROM unnest(%(mailbox_ids)s::bigint[], %(uids)s::bigint[], %(modseqs)s::bigint[]
 """
 INSERT_COPIES = """
 INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, envelope,
-                     body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs)
+                     body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs,
+                     email_id, saved_at, preview)
 SELECT %(target_id)s::bigint, new.uid, %(modseq)s::bigint, new.store_key, new.size, internal_date,
        flags & %(kept_bits)s::smallint, CASE WHEN %(keeps_keywords)s THEN keywords ELSE '{}' END, envelope,
-       body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs
+       body_structure, subject, sender, recipients, sent_at, message_id, has_attachments, thread_refs,
+       coalesce(email_id, message.mailbox_id << 32 | message.uid), now(), preview
 FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys)s::text[], %(sizes)s::bigint[])
     AS new (source, uid, store_key, size) ON message.uid = new.source
 WHERE message.mailbox_id = %(source_id)s
@@ -276,8 +297,9 @@ WHERE message.mailbox_id = %(source_id)s
 # One message of one mailbox, with all that is counted: what INSERT_MESSAGES, RAISE_MAILBOXES and ADD_USAGE do for many.
 ADD_MESSAGE = """
 WITH new AS (
-    INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords)
-    VALUES (%(mailbox_id)s, %(uid)s, %(modseq)s, %(store_key)s, %(size)s, %(internal_date)s, %(flags)s, %(keywords)s)
+    INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, saved_at)
+    VALUES (%(mailbox_id)s, %(uid)s, %(modseq)s, %(store_key)s, %(size)s, %(internal_date)s, %(flags)s, %(keywords)s,
+            %(saved_at)s)
 ), used AS (
     INSERT INTO account_usage AS usage (account_id, bytes, messages) VALUES (%(account_id)s, %(size)s, 1)
     ON CONFLICT (account_id) DO UPDATE SET bytes = usage.bytes + excluded.bytes, messages = usage.messages + 1
@@ -354,6 +376,6 @@ WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
 """
 FORGET_CACHE = """
 UPDATE message SET envelope = NULL, body_structure = NULL, subject = NULL, sender = NULL, recipients = NULL,
-                   sent_at = NULL, message_id = NULL, has_attachments = NULL, thread_refs = NULL
+                   sent_at = NULL, message_id = NULL, has_attachments = NULL, thread_refs = NULL, preview = NULL
 WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
 """

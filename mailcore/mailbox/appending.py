@@ -15,9 +15,10 @@ from typing import Any
 import psycopg
 
 from mailcore.identity import AccountRef
+from mailcore.index import statements
 from mailcore.index.index import Ledger, NewMessage, insert_messages, lock_mailbox_named, write_ledgers
 from mailcore.mailbox import quota
-from mailcore.mailbox.account import lookup_name
+from mailcore.mailbox.account import kept_name
 from mailcore.message.wire import wire_size
 from mailcore.store.base import Content, Placed
 from mailcore.store.exchange import Exchange, Incoming
@@ -43,7 +44,7 @@ def append_all(
     exchange: Exchange | None = None
     try:
         with conn.transaction():
-            ledger = lock_mailbox_named(conn, account.id, lookup_name(name))
+            ledger = lock_mailbox_named(conn, account.id, kept_name(conn, account, name))
             exchange = storage.store(account).exchange(ledger.record.name, messages)
             uids = insert_incoming(conn, ledger, messages, exchange.placed)
             write_ledgers(conn, [ledger])
@@ -65,7 +66,11 @@ def insert_incoming(
         (ledger, NewMessage(there.key, there.size, each.internal_date or now, each.flags))
         for each, there in zip(messages, placed, strict=True)
     ]
-    return insert_messages(conn, new)
+    uids = insert_messages(conn, new)
+    dated = [uid for uid, each in zip(uids, messages, strict=True) if each.internal_date is not None]
+    if dated:
+        conn.execute(statements.SET_SAVED, {"mailbox_id": ledger.record.id, "uids": dated})
+    return uids
 
 
 def size_hint(content: Content) -> int:

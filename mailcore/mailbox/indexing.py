@@ -19,10 +19,12 @@ from mailcore.identity import AccountRef
 from mailcore.index import statements as index_statements
 from mailcore.index.records import MailboxRecord, MessageRow
 from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.rare import write_previews
 from mailcore.mailbox.reading import read_messages
 from mailcore.mailbox.search_index import TextField
 from mailcore.mailbox.words import MOST_MESSAGES, WordCollector, to_octets
 from mailcore.message import casemap
+from mailcore.message.preview import preview
 from mailcore.message.structure import parse_structure
 from mailcore.message.summary import Summary, summarise_structure
 from mailcore.store.base import MessageStore
@@ -168,11 +170,12 @@ def _read(
     wanted = {"mailbox_id": mailbox.id, "uids": [row.uid for row in rows]}
     envelopes: dict[int, bytes] = dict(conn.execute(statements.ENVELOPES, wanted, binary=True).fetchall())
     summaries: dict[int, Summary] = {}
+    previews: dict[int, str] = {}
     for row, data in read_messages(store, mailbox.name, [row for row in rows if row.size <= _LONGEST_MESSAGE]):
         root = parse_structure(data)
         envelope = envelopes.get(row.uid)
         if envelope is None:
-            summaries[row.uid] = summarise_structure(root)
+            summaries[row.uid], previews[row.uid] = summarise_structure(root), preview(data, root)
             envelope = summaries[row.uid].envelope
         words = {
             TextField.ENVELOPE: _words(search_text.envelope_texts(envelope)),
@@ -182,6 +185,7 @@ def _read(
         if sum(map(len, words[TextField.BODY])) <= _LONGEST_TEXT:
             yield row.uid, words
     cache.write_back(conn, mailbox.id, summaries)
+    write_previews(conn, mailbox.id, previews)
 
 
 def _words(texts: Iterable[str]) -> set[str]:

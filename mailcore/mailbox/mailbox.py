@@ -55,7 +55,7 @@ from mailcore.index.records import (
     OpenMailbox,
 )
 from mailcore.mailbox import cache, missing, quota
-from mailcore.mailbox.account import get_mailbox, lookup_name
+from mailcore.mailbox.account import get_mailbox, kept_name
 from mailcore.mailbox.reconcile import Plan, compare
 from mailcore.message.flags import NO_FLAGS
 from mailcore.message.wire import wire_size
@@ -186,16 +186,17 @@ def append(
     journal: Journal | None = None,
 ) -> AppendedUid:
     """APPEND: durable when it returns, by the journal if there is one. Raises MailboxNotFound, OverQuota."""
-    at = internal_date or datetime.now(UTC)
+    now = datetime.now(UTC)
+    at, saved_at = internal_date or now, now if internal_date is not None else None
     quota.check(conn, account, _size_hint(content))
     with undone(conn) as undo, conn.transaction():
-        ledger = lock_mailbox_named(conn, account.id, lookup_name(name))
+        ledger = lock_mailbox_named(conn, account.id, kept_name(conn, account, name))
         store, mailbox, uid = storage.store(account), ledger.record, ledger.take_uid()
         kept = Kept(journal, mailbox.id, uid) if journal is not None else None
 
         def add_row(placed: Placed) -> None:
             undo.append(lambda: store.remove(mailbox.name, [(placed.key, flags)]))
-            add_message(conn, ledger, uid, NewMessage(placed.key, placed.size, at, flags))
+            add_message(conn, ledger, uid, NewMessage(placed.key, placed.size, at, flags, saved_at))
 
         store.append(mailbox.name, content, flags, at, kept, add_row)
     return AppendedUid(mailbox.uidvalidity, uid, mailbox.id)

@@ -19,6 +19,7 @@ from mailcore.index import statements as index_statements
 from mailcore.index.index import flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.rare import rare_rows
 from mailcore.mailbox.reading import read_messages
 from mailcore.mailbox.search_index import TextField, look_up
 from mailcore.mailbox.search_keys import (
@@ -29,6 +30,7 @@ from mailcore.mailbox.search_keys import (
     Comparison,
     DateField,
     DateKey,
+    EmailId,
     FlagKey,
     Header,
     Keyword,
@@ -124,6 +126,8 @@ class _Search:
                 return {uid for uid in among if (first_recent is not None and uid >= first_recent) == is_set}
             case FlagKey() | Keyword() | Size() | Age() | ModSeq() | DateKey(DateField.INTERNAL):
                 return self._matching_rows(_row_test(key), among)
+            case EmailId() | DateKey(DateField.SAVED):
+                return self._matching_rare(key, among)
             case _:
                 return self._matching_content(key, among)
 
@@ -134,6 +138,17 @@ class _Search:
             self._rows = {row.uid: row for row in found}
         rows = self._rows
         return {uid for uid in among if uid in rows and test(rows[uid])}
+
+    def _matching_rare(self, key: SearchKey, among: set[int]) -> set[int]:
+        rows = rare_rows(self._conn, self._mailbox.id, sorted(among))
+        match key:
+            case EmailId(number):
+                return {uid for uid, row in rows.items() if row.origin(self._mailbox.id) == number}
+            case DateKey(_, comparison, day):
+                saved = {uid: row.saved_at.astimezone(UTC).date() for uid, row in rows.items()}
+                return {uid for uid, found in saved.items() if _compare(found, comparison, day)}
+            case _:
+                raise AssertionError(key)
 
     def _matching_content(self, key: SearchKey, among: set[int]) -> set[int]:
         match key:

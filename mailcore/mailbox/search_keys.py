@@ -21,12 +21,13 @@ class Comparison(Enum):
 
 
 class DateField(Enum):
-    """Which date: INTERNALDATE or the Date header field (SENTBEFORE, SENTON, SENTSINCE). Time and zone are
-    ignored.
+    """Which date: INTERNALDATE, the Date header field (SENTBEFORE, SENTON, SENTSINCE), or SAVEDATE (RFC 8514:
+    SAVEDBEFORE, SAVEDON, SAVEDSINCE). Time and zone are ignored.
     """
 
     INTERNAL = "internal"
     SENT = "sent"
+    SAVED = "saved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,13 @@ class SeqSet:
 
 
 @dataclass(frozen=True, slots=True)
+class EmailId:
+    """EMAILID (RFC 8474): the number behind it, None for what is no identifier of ours."""
+
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """`$`: what the last search with RETURN (SAVE) found (RFC 5182)."""
 
@@ -171,5 +179,6 @@ SearchKey = (
     | UidSet
     | SeqSet
     | Saved
+    | EmailId
     | ModSeq
 )

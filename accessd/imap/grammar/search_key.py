@@ -12,6 +12,7 @@ from accessd.imap.grammar.date import read_date
 from accessd.imap.grammar.flags import MAX_KEYWORD_BYTES
 from accessd.imap.grammar.sequence_set import read_sequence_set
 from accessd.imap.grammar.tokens import MAX_UINT32, MAX_UINT63, BadSyntax, Scanner
+from accessd.imap.object_id import email_number
 from mailcore.mailbox.search_keys import (
     Age,
     All,
@@ -20,6 +21,7 @@ from mailcore.mailbox.search_keys import (
     Comparison,
     DateField,
     DateKey,
+    EmailId,
     FlagKey,
     Header,
     Keyword,
@@ -37,6 +39,7 @@ from mailcore.mailbox.search_keys import (
 from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 MAX_DEPTH = 50
+_OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _ENTRY = re.compile(rb'"(?:[^"\\]|\\["\\])*" (?:priv|shared|all) ', re.IGNORECASE)
 
 
@@ -68,6 +71,7 @@ _CONSTANT: dict[str, SearchKey] = {
     "RECENT": Recent(),
     "OLD": Recent(is_set=False),
     "NEW": And((Recent(), FlagKey(SEEN, is_set=False))),
+    "SAVEDATESUPPORTED": All(),
 }
 _NOT_IN_REV2 = frozenset({"NEW", "OLD", "RECENT"})
 _NOT_IN_REV2 = frozenset({"NEW", "OLD", "RECENT"})
@@ -181,6 +185,17 @@ def _age(*, is_younger: bool) -> Callable[[_Reader], SearchKey]:
     return read
 
 
+def _object_id(reader: _Reader) -> str:
+    reader.scanner.space()
+    return reader.scanner.match(_OBJECT_ID, "an identifier").group().decode("ascii")
+
+
+def _thread_id(reader: _Reader) -> SearchKey:
+    """No message has one."""
+    _object_id(reader)
+    return Not(All())
+
+
 def _uid(reader: _Reader) -> SearchKey:
     reader.scanner.space()
     return _set_key(reader.scanner, UidSet)
@@ -211,6 +226,11 @@ _WITH_ARGUMENTS: dict[str, Callable[[_Reader], SearchKey]] = {
     "BEFORE": _date(DateField.INTERNAL, Comparison.BEFORE),
     "ON": _date(DateField.INTERNAL, Comparison.ON),
     "SINCE": _date(DateField.INTERNAL, Comparison.SINCE),
+    "SAVEDBEFORE": _date(DateField.SAVED, Comparison.BEFORE),
+    "SAVEDON": _date(DateField.SAVED, Comparison.ON),
+    "SAVEDSINCE": _date(DateField.SAVED, Comparison.SINCE),
+    "EMAILID": lambda reader: EmailId(email_number(_object_id(reader))),
+    "THREADID": _thread_id,
     "SENTBEFORE": _date(DateField.SENT, Comparison.BEFORE),
     "SENTON": _date(DateField.SENT, Comparison.ON),
     "SENTSINCE": _date(DateField.SENT, Comparison.SINCE),

@@ -13,6 +13,7 @@ from accessd.imap.enabled import CONDSTORE, REV2
 from accessd.imap.grammar.resync import KnownState
 from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.listed import list_selected
+from accessd.imap.object_id import mailbox_id
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
 from accessd.imap.vanished import resynchronised
@@ -85,6 +86,7 @@ def _describe(view: View, first_unseen_uid: int | None) -> list[bytes]:
         response.ok("UIDs valid", b"UIDVALIDITY %d" % view.record.uidvalidity),
         response.ok("Predicted next UID", b"UIDNEXT %d" % view.uidnext),
         response.ok("Highest", b"HIGHESTMODSEQ %d" % max(view.modseq, 1)),
+        response.ok("Identity", b"MAILBOXID (%b)" % mailbox_id(view.record.id)),
     ]
     if first_unseen_uid is not None and not view.hides_recent and view.has(first_unseen_uid):
         lines.append(response.ok("First unseen", b"UNSEEN %d" % view.sequence_number(first_unseen_uid)))
