@@ -18,7 +18,7 @@ from mailcore.directory import statements
 from mailcore.log import get_logger
 from mailcore.offload import Offload
 
-WRITE_AFTER_S = 10.0
+WRITE_AFTER_S = 3.0
 
 log = get_logger(__name__)
 
