@@ -22,6 +22,7 @@ ALWAYS = (
     "QRESYNC",
     "ESEARCH",
     "SEARCHRES",
+    "MULTISEARCH",
     "PARTIAL",
     "SORT",
     "SORT=DISPLAY",

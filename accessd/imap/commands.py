@@ -14,6 +14,7 @@ from accessd.imap import command as commands
 from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sharing, sorting
 from accessd.imap.grammar import command_args as arguments
 from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments, until_rev2
+from accessd.imap.grammar.multisearch import multi_search as multi_search_arguments
 from accessd.imap.handlers.acl import delete_acl, get_acl, list_rights, my_rights, set_acl
 from accessd.imap.handlers.any_state import capability, identify, logout, noop
 from accessd.imap.handlers.append import append
@@ -27,6 +28,7 @@ from accessd.imap.handlers.expunge import expunge
 from accessd.imap.handlers.fetch import fetch
 from accessd.imap.handlers.idle import idle
 from accessd.imap.handlers.list_ import list_, lsub
+from accessd.imap.handlers.multisearch import multi_search
 from accessd.imap.handlers.namespace import namespace
 from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota
 from accessd.imap.handlers.rename import rename
@@ -96,6 +98,7 @@ COMMANDS: dict[str, Row] = {
     "UID EXPUNGE": Row(args_selected.uid_expunge, IN_SELECTED, expunge),
     "SEARCH": Row(args_search.search(by_uid=False), IN_SELECTED, search, expunge_allowed=False),
     "UID SEARCH": Row(args_search.search(by_uid=True), IN_SELECTED, search),
+    "ESEARCH": Row(multi_search_arguments, IN_AUTHENTICATED, multi_search),
     "SORT": Row(sorting.sort(by_uid=False), IN_SELECTED, sort, expunge_allowed=False),
     "UID SORT": Row(sorting.sort(by_uid=True), IN_SELECTED, sort),
     "THREAD": Row(sorting.thread(by_uid=False), IN_SELECTED, thread, expunge_allowed=False),

@@ -255,6 +255,11 @@ def names_numbers(key: SearchKey) -> bool:
     return _contains(key, SeqSet)
 
 
+def needs_selection(key: SearchKey) -> bool:
+    """Do message sequence numbers or `$` occur? They mean nothing outside the selected mailbox."""
+    return names_numbers(key) or _contains(key, Saved)
+
+
 def _contains(key: SearchKey, kind: type) -> bool:
     match key:
         case And(keys):
