@@ -44,7 +44,7 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ("UTF8=ACCEPT", "MULTIAPPEND", "BINARY", "OBJECTID", "SAVEDATE", "PREVIEW")
+AFTER_LOGIN: tuple[str, ...] = ("UTF8=ACCEPT", "MULTIAPPEND", "BINARY", "OBJECTID", "SAVEDATE", "PREVIEW", "REPLACE")
 """What makes sense only to somebody who has logged in."""
 
 

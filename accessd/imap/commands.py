@@ -32,6 +32,7 @@ from accessd.imap.handlers.multisearch import multi_search
 from accessd.imap.handlers.namespace import namespace
 from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota
 from accessd.imap.handlers.rename import rename
+from accessd.imap.handlers.replace import replace
 from accessd.imap.handlers.search import search
 from accessd.imap.handlers.select import select
 from accessd.imap.handlers.sort import sort
@@ -82,6 +83,8 @@ COMMANDS: dict[str, Row] = {
     "NAMESPACE": Row(no_arguments(commands.Namespace()), IN_AUTHENTICATED, namespace),
     "STATUS": Row(args_mailboxes.status, IN_AUTHENTICATED, status),
     "APPEND": Row(args_append.append, IN_AUTHENTICATED, append),
+    "REPLACE": Row(args_append.replace, IN_SELECTED, replace),
+    "UID REPLACE": Row(args_append.uid_replace, IN_SELECTED, replace),
     "IDLE": Row(no_arguments(commands.Idle()), IN_AUTHENTICATED, idle),
     "GETQUOTA": Row(args_quota.get_quota, IN_AUTHENTICATED, get_quota),
     "GETQUOTAROOT": Row(args_quota.get_quota_root, IN_AUTHENTICATED, get_quota_root),

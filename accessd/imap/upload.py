@@ -41,6 +41,11 @@ class Upload:
         self._incoming: list[Incoming] = []
         self._in_memory = 0
 
+    def refuse(self) -> None:
+        """Before anything was received: the command has been found impossible."""
+        if isinstance(self._first, LiteralStarted):
+            self._session.engine.refuse_literal()
+
     async def receive(self) -> None:
         """Read the command to its end. Raises Refused, or the error that a check has found."""
         if not isinstance(self._first, LiteralStarted):
@@ -73,7 +78,7 @@ class Upload:
         total = sum(each.size for each in event.command.messages)
         if event.synchronising or total > IN_MEMORY_BYTES:
             try:
-                await session.context.offload(_check, session.reader, event.command.mailbox, total)
+                await session.context.offload(_check, session.reader, event.command, total)
             except Exception:
                 session.engine.refuse_literal()
                 raise
@@ -104,7 +109,9 @@ class Upload:
             each.discard()
 
 
-def _check(conn: Connection, reader: AccountRef, mailbox: str, size: int) -> None:
-    place = places.resolve(conn, reader, mailbox).require(INSERT)
+def _check(conn: Connection, reader: AccountRef, command: args_append.Upload, size: int) -> None:
+    place = places.resolve(conn, reader, command.mailbox).require(INSERT)
     get_mailbox(conn, place.owner, place.name)
-    quota.check(conn, place.owner, size)
+    if not isinstance(command, args_append.Replace):
+        # There it is the difference that counts.
+        quota.check(conn, place.owner, size, len(command.messages))

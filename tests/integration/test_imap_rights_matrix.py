@@ -69,6 +69,8 @@ MATRIX: dict[str, Needs | NoMailbox | Elsewhere] = {
     "LSUB": OWN,
     "STATUS": Needs("r", "STATUS {there} (MESSAGES)"),
     "APPEND": Needs("i", "APPEND {there} {upload}"),
+    "REPLACE": Needs("ite", "REPLACE 1 {there} {upload}", selected=True),
+    "UID REPLACE": Needs("te", "UID REPLACE 1 {own} {upload}", selected=True),
     "GETQUOTA": OWN,
     "GETQUOTAROOT": Needs("r", "GETQUOTAROOT {there}"),
     "SETQUOTA": NoMailbox("never possible"),

@@ -1,5 +1,5 @@
 """Arguments of the commands that carry messages: APPEND (RFC 3501 section 6.3.11) with MULTIAPPEND (RFC 3502), CATENATE
-(RFC 4469), literal8 (RFC 3516) and UTF8 (RFC 6855 section 4).
+(RFC 4469), literal8 (RFC 3516) and UTF8 (RFC 6855 section 4); REPLACE (RFC 8508).
 
 Messages may be large, so these commands are read as they come. The engine gives `Reading.read` the text up to the next
 literal, again and again; it remembers how far it has understood the command, and `command` grows.
@@ -16,13 +16,18 @@ from accessd.imap.command import Command
 from accessd.imap.grammar import command_args
 from accessd.imap.grammar.date import read_date_time
 from accessd.imap.grammar.flags import read_flag_list
+from accessd.imap.grammar.sequence_set import SequenceSet, read_sequence_set
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 from mailcore.message.flags import NO_FLAGS, Flags
 
 MOST_MESSAGES = 5000
 MOST_PARTS = 5000
 
+_NUMBER = re.compile(rb"\*|[1-9]\d{0,9}(?!\d)")
 _OPEN = re.compile(rb"(~?)\{(\d{1,20})\+?\}\Z")
+
+
+_NOTHING = SequenceSet(())
 
 
 class OpenLiteral(Exception):
@@ -77,6 +82,15 @@ class Upload(Command):
 @dataclass(slots=True)
 class Append(Upload):
     """APPEND."""
+
+
+@dataclass(slots=True)
+class Replace(Upload):
+    """REPLACE, or UID REPLACE (RFC 8508): one message for another."""
+
+    by_uid: bool = False
+    replaced: SequenceSet = _NOTHING
+    """The one message that goes."""
 
 
 class Reading:
@@ -205,4 +219,21 @@ def _require_whole(scanner: Scanner) -> None:
         raise OpenLiteral
 
 
+class _ReadingReplace(Reading):
+    """REPLACE number mailbox, and one message."""
+
+    def __init__(self, command: Replace) -> None:
+        super().__init__(command, most=1)
+        self._replace = command
+        self._step = self._number
+
+    def _number(self, scanner: Scanner) -> None:
+        scanner.space()
+        number = scanner.match(_NUMBER, "a message number").group()
+        self._replace.replaced = read_sequence_set(Scanner(number))
+        self._step = self._mailbox
+
+
 append = UploadParser(lambda: Reading(Append()))
+replace = UploadParser(lambda: _ReadingReplace(Replace()))
+uid_replace = UploadParser(lambda: _ReadingReplace(Replace(by_uid=True)))

@@ -20,7 +20,7 @@ from mailcore.errors import MailboxExists, MailboxNotFound, MessageGone
 from mailcore.ids import new_queue_id
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import ToWire, to_wire
-from mailcore.store import files, layout
+from mailcore.store import files, layout, long_names
 from mailcore.store.base import (
     BLOCK,
     Content,
@@ -107,9 +107,19 @@ class MboxStore:
         found = []
         for above, _, names in os.walk(self._root):
             relative = Path(above).relative_to(self._root)
-            found += [layout.mailbox_of_mbox_file(relative / name) for name in names]
+            found += [self._name_of(relative / name) for name in names]
         mailboxes = sorted({name for name in found if name} - {layout.INBOX})
         return [layout.INBOX, *mailboxes] if self.file(layout.INBOX).exists() else mailboxes
+
+    def _name_of(self, file: Path) -> str | None:
+        if len(file.parts) == 1 and layout.is_long(file.name):
+            return long_names.read(str(self._root / file) + long_names.BESIDE_FILE, file.name)
+        return layout.mailbox_of_mbox_file(file)
+
+    @staticmethod
+    def _forget_name(path: Path) -> None:
+        if layout.is_long(path.name):
+            files.remove_quietly(str(path) + long_names.BESIDE_FILE)
 
     def create_mailbox(self, mailbox: str) -> None:
         path = self.file(mailbox)
@@ -117,6 +127,8 @@ class MboxStore:
             return
         with files.disk_errors():
             files.make_directory(str(path.parent))
+            if layout.is_long(path.name):
+                long_names.write(str(path) + long_names.BESIDE_FILE, mailbox)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, files.FILE_MODE))
             files.sync_directory(str(path.parent))
 
@@ -130,6 +142,7 @@ class MboxStore:
                 if mailbox != layout.INBOX:
                     path.unlink()
                     tail.remove(path)
+                    self._forget_name(path)
             files.sync_directory(str(path.parent))
             self._remove_empty_folders(path.parent)
 
@@ -139,9 +152,12 @@ class MboxStore:
             if target.exists():
                 raise MailboxExists(new)
             files.make_directory(str(target.parent))
+            if layout.is_long(target.name):
+                long_names.write(str(target) + long_names.BESIDE_FILE, new)
             with self._writing(old):
                 source.rename(target)
                 tail.remove(source)
+                self._forget_name(source)
             files.sync_directories({str(source.parent), str(target.parent)})
             self._remove_empty_folders(source.parent)
 
@@ -164,11 +180,11 @@ class MboxStore:
         """New messages are in the file at once, all of them or none; old ones leave theirs in the end."""
         messages = [_New(_rereadable_content(m.content), m.flags, m.internal_date or datetime.now(UTC)) for m in new]
         with files.disk_errors():
-            placed = self._append(mailbox, messages)
+            placed = self._append(mailbox, messages) if messages else []
         return Exchange(
             placed,
             complete=lambda: self._remove_outgoing(old),
-            undo=lambda: self.remove(mailbox, [(each.key, NO_FLAGS) for each in placed]),
+            undo=lambda: self.remove(mailbox, [(each.key, NO_FLAGS) for each in placed]) if placed else None,
         )
 
     def settle(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> Collection[StoreKey]:
