@@ -26,7 +26,7 @@ from mailcore.index.index import (
 from mailcore.index.records import MailboxRecord
 from mailcore.sharing import acl
 from mailcore.store.base import MessageStore
-from mailcore.store.layout import INBOX, SEPARATOR, canonical_name
+from mailcore.store.layout import INBOX, SEPARATOR, canonical_name, normalised
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
@@ -77,10 +77,10 @@ def list_mailboxes(conn: Connection, account: AccountRef) -> list[MailboxRecord]
 
 def get_mailbox(conn: Connection, account: AccountRef, name: str) -> MailboxRecord:
     """One mailbox. Raises MailboxNotFound."""
-    found = _find(conn, account, lookup_name(name))
-    if found is None:
-        raise MailboxNotFound(name)
-    return found
+    for spelling in spellings(name):
+        if found := _find(conn, account, spelling):
+            return found
+    raise MailboxNotFound(name)
 
 
 def create_mailbox(
@@ -98,8 +98,12 @@ def create_mailbox(
         return get_mailbox(conn, account, name)
 
 
-def delete_mailbox(conn: Connection, storage: Storage, account: AccountRef, name: str) -> None:
-    """Delete a mailbox and its messages. Raises CannotDeleteInbox, MailboxNotFound, HasChildren."""
+def delete_mailbox(
+    conn: Connection, storage: Storage, account: AccountRef, name: str, *, leave_children: bool = False
+) -> None:
+    """Delete a mailbox and its messages. Those below it stay, if they may be left so; its name is then that of a level
+    without mailbox (RFC 3501 section 6.3.4). Raises CannotDeleteInbox, MailboxNotFound, HasChildren.
+    """
     if lookup_name(name) == INBOX:
         raise CannotDeleteInbox(name)
     _outlive_uidvalidity(conn, get_mailbox(conn, account, name))
@@ -107,28 +111,30 @@ def delete_mailbox(conn: Connection, storage: Storage, account: AccountRef, name
         conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
         [ledger] = lock_mailboxes(conn, [get_mailbox(conn, account, name).id])
         record = ledger.record
-        if any(other.name.startswith(record.name + SEPARATOR) for other in list_mailboxes(conn, account)):
+        if not leave_children and any(
+            other.name.startswith(record.name + SEPARATOR) for other in list_mailboxes(conn, account)
+        ):
             raise HasChildren(record.name)
         conn.execute(statements.DELETE_MAILBOX, {"mailbox_id": record.id})
         storage.store(account).delete_mailbox(record.name)
 
 
-def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> None:
-    """Rename a mailbox and those below it; INBOX instead moves its messages to `new` and stays (RFC 3501 section
-    6.3.5). Raises MailboxNotFound, MailboxExists, MailboxNameInvalid.
+def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> list[int]:
+    """Rename a mailbox and those below it; of a level that is only there for those below it, just these. INBOX
+    instead moves its messages to `new` and stays (RFC 3501 section 6.3.5). Raises MailboxNotFound, MailboxExists,
+    MailboxNameInvalid. Returns the ids of those that have another name, or other messages, now.
     """
-    old, new = lookup_name(old), canonical_name(new.removesuffix(SEPARATOR))
-    _outlive_uidvalidity(conn, get_mailbox(conn, account, old))
+    new = canonical_name(new.removesuffix(SEPARATOR))
+    for record in (each for each in list_mailboxes(conn, account) if each.name in spellings(old)):
+        _outlive_uidvalidity(conn, record)
     with conn.transaction():
         conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
         existing = {record.name: record for record in list_mailboxes(conn, account)}
-        if old not in existing:
-            raise MailboxNotFound(old)
+        old = _level_in(existing, old)
         if new in existing:
             raise MailboxExists(new)
         if old == INBOX:
-            _move_inbox(conn, storage.store(account), account, new)
-            return
+            return _move_inbox(conn, storage.store(account), account, new)
         if new.startswith(old + SEPARATOR):
             raise MailboxExists(f"{new} would be below itself")
         renamed = {name: new + name[len(old) :] for name in existing if (name + SEPARATOR).startswith(old + SEPARATOR)}
@@ -140,6 +146,7 @@ def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old:
         ids = [existing[name].id for name in renamed]
         conn.execute(statements.RENAME_MAILBOXES, {"mailbox_ids": ids, "names": list(renamed.values())})
         _rename_folders(storage.store(account), renamed)
+        return ids
 
 
 def subscriptions(conn: Connection, account: AccountRef) -> set[str]:
@@ -150,10 +157,12 @@ def subscriptions(conn: Connection, account: AccountRef) -> set[str]:
 def set_subscribed(conn: Connection, account: AccountRef, name: str, subscribed: bool) -> None:
     """Put a name on the list of LSUB, or take it off. The mailbox need not exist (RFC 3501 section 6.3.6)."""
     if subscribed:
-        name = canonical_name(name.removesuffix(SEPARATOR))
-        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": [name]})
+        canonical = canonical_name(name.removesuffix(SEPARATOR))
+        found = [each for each in spellings(name.removesuffix(SEPARATOR)) if _find(conn, account, each)]
+        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": [*found, canonical][:1]})
     else:
-        conn.execute(statements.UNSUBSCRIBE, {"account_id": account.id, "name": lookup_name(name)})
+        for spelling in spellings(name):
+            conn.execute(statements.UNSUBSCRIBE, {"account_id": account.id, "name": spelling})
 
 
 def ensure_inboxes(conn: Connection, account_ids: Sequence[int]) -> None:
@@ -174,11 +183,36 @@ def _find(conn: Connection, account: AccountRef, name: str) -> MailboxRecord | N
 
 
 def lookup_name(name: str) -> str:
-    """As canonical_name, but a name that cannot exist is just not found. PostgreSQL has no NUL in text."""
-    levels = name.replace("\0", "\ufffd").encode("utf-8", "replace").decode().split(SEPARATOR)
-    if levels[0].upper() == INBOX:
-        levels[0] = INBOX
-    return SEPARATOR.join(levels)
+    """As canonical_name, but a name that cannot exist is just not found."""
+    return normalised(_as_text(name))
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """What a mailbox may be called in the index: its name in normal form, or as it is, as folders of other programs are
+    called. Nearly always the same.
+    """
+    first, separator, rest = _as_text(name).partition(SEPARATOR)
+    as_it_is = (INBOX if first.upper() == INBOX else first) + separator + rest
+    return tuple(dict.fromkeys((lookup_name(name), as_it_is)))
+
+
+def kept_name(conn: Connection, account: AccountRef, name: str) -> str:
+    """What the mailbox is called in the index; costs a query only for names not in normal form."""
+    normal, *other = spellings(name)
+    return next((each for each in other if _find(conn, account, each) and not _find(conn, account, normal)), normal)
+
+
+def _as_text(name: str) -> str:
+    """PostgreSQL has no NUL in text, and no halves of surrogates."""
+    return name.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _level_in(existing: Mapping[str, MailboxRecord], name: str) -> str:
+    """The spelling of a mailbox, or of a level with mailboxes below it. Raises MailboxNotFound."""
+    for spelling in spellings(name):
+        if any((each + SEPARATOR).startswith(spelling + SEPARATOR) for each in existing):
+            return spelling
+    raise MailboxNotFound(name)
 
 
 def _above(name: str) -> list[str]:
@@ -212,7 +246,7 @@ def _create_missing(
         store.create_mailbox(name)
 
 
-def _move_inbox(conn: Connection, store: MessageStore, account: AccountRef, new: str) -> None:
+def _move_inbox(conn: Connection, store: MessageStore, account: AccountRef, new: str) -> list[int]:
     _create_missing(conn, store, account, [*_above(new), new], {})
     inbox, target = lock_mailboxes(conn, [get_mailbox(conn, account, name).id for name in (INBOX, new)])
     rows = message_rows(conn, inbox.record.id)
@@ -222,6 +256,7 @@ def _move_inbox(conn: Connection, store: MessageStore, account: AccountRef, new:
     # What has no file stays, for the next comparison to judge.
     expunge_rows(conn, inbox, [row for row, _, _ in moved])
     write_ledgers(conn, [inbox, target])
+    return [inbox.record.id, target.record.id]
 
 
 def _rename_folders(store: MessageStore, renamed: Mapping[str, str]) -> None:

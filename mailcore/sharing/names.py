@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from mailcore.store.layout import INBOX, SEPARATOR
+from mailcore.store.layout import SEPARATOR, normalised
 
 USER, SHARED = "user", "shared"
 PREFIXES = (USER + SEPARATOR, SHARED + SEPARATOR)
@@ -80,8 +80,7 @@ def _as_stored(address: str) -> str:
 
 def as_kept(name: str) -> str:
     """The owner's name in the form it would be kept in: INBOX in capitals, nothing PostgreSQL cannot hold."""
-    first, separator, rest = name.replace("\0", "\ufffd").encode("utf-8", "replace").decode().partition(SEPARATOR)
-    return (INBOX if first.upper() == INBOX else first) + separator + rest
+    return normalised(name.replace("\0", "\ufffd").encode("utf-8", "replace").decode())
 
 
 def above(name: str) -> list[str]:

@@ -36,5 +36,5 @@ async def delete(session: ImapSession, command: Delete) -> AsyncGenerator[Respon
 def _delete(conn: Connection, storage: Storage, reader: AccountRef, name: str) -> tuple[AccountRef, int]:
     place = places.resolve(conn, reader, name).require(DELETE_MAILBOX)
     mailbox_id = get_mailbox(conn, place.owner, place.name).id
-    delete_mailbox(conn, storage, place.owner, place.name)
+    delete_mailbox(conn, storage, place.owner, place.name, leave_children=True)
     return place.owner, mailbox_id

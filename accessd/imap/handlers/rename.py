@@ -14,7 +14,7 @@ from accessd.imap.listed import list_renamed
 from accessd.imap.response import Completion, Response
 from mailcore.errors import MailboxNameInvalid
 from mailcore.identity import AccountRef
-from mailcore.mailbox.account import get_mailbox, rename_mailbox
+from mailcore.mailbox.account import rename_mailbox
 from mailcore.sharing import places
 from mailcore.sharing.rights import CREATE, DELETE_MAILBOX
 from mailcore.store.storage import Storage
@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 async def rename(session: ImapSession, command: Rename) -> AsyncGenerator[Response, None]:
     """INBOX stays and loses its messages to the new name; sessions that have it selected see them go."""
     owner, renamed = await session.context.offload(_rename, session.storage, session.reader, command.old, command.new)
-    session.announce([renamed])
+    session.announce(renamed)
     session.announce_accounts(owner)
-    if command.old == INBOX and session.view is not None and session.view.record.id == renamed:
+    if command.old == INBOX and session.view is not None and session.view.record.id in renamed:
         session.look_now()
     if session.enabled & REV2:
         yield await list_renamed(session, command.old, command.new)
     yield Completion()
 
 
-def _rename(conn: Connection, storage: Storage, reader: AccountRef, old: str, new: str) -> tuple[AccountRef, int]:
+def _rename(conn: Connection, storage: Storage, reader: AccountRef, old: str, new: str) -> tuple[AccountRef, list[int]]:
     place = places.resolve(conn, reader, old).require(DELETE_MAILBOX)
     target = places.resolve_new(conn, reader, new).require(CREATE)
     if target.owner.id != place.owner.id or (place.owner.id != reader.id and place.name == INBOX):
         raise MailboxNameInvalid("a mailbox stays with its owner, and his INBOX is his")
-    mailbox_id = get_mailbox(conn, place.owner, place.name).id
-    rename_mailbox(conn, storage, place.owner, place.name, target.name)
-    return place.owner, mailbox_id
+    return place.owner, rename_mailbox(conn, storage, place.owner, place.name, target.name)

@@ -19,7 +19,7 @@ from mailcore.errors import MailboxExists, MailboxNotFound, MessageGone
 from mailcore.ids import new_maildir_name
 from mailcore.message.flags import NO_FLAGS, Flags
 from mailcore.message.wire import to_wire, wire_size
-from mailcore.store import files, layout
+from mailcore.store import files, layout, long_names
 from mailcore.store.base import (
     Content,
     Found,
@@ -70,7 +70,7 @@ class MaildirStore:
             return []
         with files.disk_errors(), os.scandir(self._root) as entries:
             folders = [entry.name for entry in entries if entry.name.startswith(".") and entry.is_dir()]
-        named = {name: layout.mailbox_of_maildir_folder(name) for name in folders}
+        named = {name: self._name_of(name) for name in folders}
         found = [
             mailbox
             for name, mailbox in named.items()
@@ -82,6 +82,8 @@ class MaildirStore:
         folder = self.folder(mailbox)
         with files.disk_errors():
             ensure_folder(folder)
+            if layout.is_long(os.path.basename(folder)):
+                long_names.write(os.path.join(folder, long_names.IN_FOLDER), mailbox)
             if folder != self._root:
                 # The mark of a Maildir++ subfolder.
                 Path(folder, "maildirfolder").touch(mode=files.FILE_MODE)
@@ -109,8 +111,13 @@ class MaildirStore:
             ensure_folder(source)
             # What a journal keeps it keeps under the old name; under the new one nobody may see a part of it.
             files.sync_contents(_files_of(source))
+            was_long, will_be_long = (layout.is_long(os.path.basename(folder)) for folder in (source, target))
+            if will_be_long:
+                long_names.write(os.path.join(source, long_names.IN_FOLDER), new)
             os.rename(source, target)
             files.sync_directory(self._root)
+            if was_long and not will_be_long:
+                files.remove_quietly(os.path.join(target, long_names.IN_FOLDER))
 
     def append(
         self,
@@ -243,6 +250,11 @@ class MaildirStore:
             return state[2] + len(list_new(folder)) == messages
         except FileNotFoundError:
             return False
+
+    def _name_of(self, folder: str) -> str | None:
+        if layout.is_long(folder):
+            return long_names.read(os.path.join(self._root, folder, long_names.IN_FOLDER), folder)
+        return layout.mailbox_of_maildir_folder(folder)
 
     def _append_kept(
         self,
