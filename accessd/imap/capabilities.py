@@ -20,6 +20,7 @@ ALWAYS = (
     "MOVE",
     "CONDSTORE",
     "QRESYNC",
+    "NOTIFY",
     "ESEARCH",
     "SEARCHRES",
     "MULTISEARCH",

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 from accessd.imap import command as commands
 from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sharing, sorting
 from accessd.imap.grammar import command_args as arguments
+from accessd.imap.grammar import notify as notify_grammar
+from accessd.imap.grammar.cancel import cancel_update as cancel_update_arguments
 from accessd.imap.grammar.command_args import ArgumentsParser, no_arguments, until_rev2
 from accessd.imap.grammar.multisearch import multi_search as multi_search_arguments
 from accessd.imap.handlers.acl import delete_acl, get_acl, list_rights, my_rights, set_acl
 from accessd.imap.handlers.any_state import capability, identify, logout, noop
 from accessd.imap.handlers.append import append
 from accessd.imap.handlers.authenticate import authenticate, login
+from accessd.imap.handlers.cancelupdate import cancel_update
 from accessd.imap.handlers.close import close
+from accessd.imap.handlers.compress import compress
 from accessd.imap.handlers.copy_move import copy_or_move
 from accessd.imap.handlers.create import create
 from accessd.imap.handlers.delete import delete
@@ -30,6 +34,7 @@ from accessd.imap.handlers.idle import idle
 from accessd.imap.handlers.list_ import list_, lsub
 from accessd.imap.handlers.multisearch import multi_search
 from accessd.imap.handlers.namespace import namespace
+from accessd.imap.handlers.notify import notify
 from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota
 from accessd.imap.handlers.rename import rename
 from accessd.imap.handlers.replace import replace
@@ -70,6 +75,7 @@ COMMANDS: dict[str, Row] = {
     "STARTTLS": Row(no_arguments(commands.StartTls()), IN_NOT_AUTHENTICATED, starttls),
     "LOGIN": Row(arguments.login, IN_NOT_AUTHENTICATED, login),
     "AUTHENTICATE": Row(arguments.authenticate, IN_NOT_AUTHENTICATED, authenticate),
+    "COMPRESS": Row(arguments.compress, IN_AUTHENTICATED, compress),
     "ENABLE": Row(arguments.enable, IN_AUTHENTICATED, enable),
     "SELECT": Row(args_selected.select(read_only=False), IN_AUTHENTICATED, select),
     "EXAMINE": Row(args_selected.select(read_only=True), IN_AUTHENTICATED, select),
@@ -81,6 +87,7 @@ COMMANDS: dict[str, Row] = {
     "LIST": Row(args_mailboxes.list_, IN_AUTHENTICATED, list_),
     "LSUB": Row(until_rev2(args_mailboxes.lsub), IN_AUTHENTICATED, lsub),
     "NAMESPACE": Row(no_arguments(commands.Namespace()), IN_AUTHENTICATED, namespace),
+    "NOTIFY": Row(notify_grammar.notify, IN_AUTHENTICATED, notify),
     "STATUS": Row(args_mailboxes.status, IN_AUTHENTICATED, status),
     "APPEND": Row(args_append.append, IN_AUTHENTICATED, append),
     "REPLACE": Row(args_append.replace, IN_SELECTED, replace),
@@ -102,6 +109,7 @@ COMMANDS: dict[str, Row] = {
     "SEARCH": Row(args_search.search(by_uid=False), IN_SELECTED, search, expunge_allowed=False),
     "UID SEARCH": Row(args_search.search(by_uid=True), IN_SELECTED, search),
     "ESEARCH": Row(multi_search_arguments, IN_AUTHENTICATED, multi_search),
+    "CANCELUPDATE": Row(cancel_update_arguments, IN_SELECTED, cancel_update),
     "SORT": Row(sorting.sort(by_uid=False), IN_SELECTED, sort, expunge_allowed=False),
     "UID SORT": Row(sorting.sort(by_uid=True), IN_SELECTED, sort),
     "THREAD": Row(sorting.thread(by_uid=False), IN_SELECTED, thread, expunge_allowed=False),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accessd.imap.notify import Notifier
 
 
 @dataclass(slots=True)
@@ -11,3 +15,5 @@ class Extras:
 
     client_id: dict[str, str] | None = None
     """What the client said of itself with ID (RFC 2971)."""
+    notifier: Notifier | None = None
+    """What it has asked to be told of (NOTIFY, RFC 5465)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from accessd.imap import response
 from accessd.imap.grammar.flags import format_flags
@@ -22,6 +23,9 @@ from mailcore.sharing.rights import ALL, CHANGES_MESSAGES, WRITE, settable_bits
 
 NO_RECENT = 2**32
 """As first_recent_uid: no message is \\Recent, whatever comes."""
+
+if TYPE_CHECKING:
+    from accessd.imap.search_context import Contexts
 
 
 class View:
@@ -38,6 +42,7 @@ class View:
         "_told",
         "_told_modseq",
         "_uids",
+        "contexts",
         "first_recent_uid",
         "keywords",
         "modseq",
@@ -64,6 +69,8 @@ class View:
         self._expunged: set[int] = set()
         self._flags: dict[int, FlagRow] = {}
         self._saved: Sequence[int] = ()
+        self.contexts: Contexts | None = None
+        """Searches that the client is kept up to date about."""
         self._held_modseq = 0
         self._told_modseq = 0
         self._owes_modseq = False
@@ -167,6 +174,7 @@ class View:
             if row.uid > last and row.uid >= self.uidnext:
                 new.append(row.uid)
             elif self.has(row.uid):
+                self._hold()
                 self._flags[row.uid] = row
         self.take_expunged(changes.gone(self._uids))
         self._uids.extend(sorted(new))
@@ -178,14 +186,19 @@ class View:
     def take_expunged(self, uids: Iterable[int]) -> None:
         """Note that these are gone."""
         gone = [uid for uid in uids if self.has(uid)]
-        if gone and not self._expunged:
-            self._held_modseq = self.modseq
+        if gone:
+            self._hold()
         self._expunged.update(gone)
+
+    def _hold(self) -> None:
+        """Something is going to wait: what was known before it stays what the client is certain of."""
+        if not self._expunged and not self._flags:
+            self._held_modseq = self.modseq
 
     @property
     def certain_modseq(self) -> int:
-        """The client has been told all that happened up to here; what removals it has still to hear of came later."""
-        return max(self._held_modseq if self._expunged else self.modseq, 1)
+        """The client has been told all that happened up to here; what it has still to hear of came later."""
+        return max(self._held_modseq if self._expunged or self._flags else self.modseq, 1)
 
     def note_told(self, modseq: int) -> None:
         """The client has been told a MODSEQ, perhaps one beyond what it knows all of."""
@@ -221,17 +234,19 @@ class View:
         if modseq == self.modseq + 1:
             self.modseq = modseq
 
-    def flush(self, *, expunge: bool, with_modseq: bool, vanished: bool = False) -> list[bytes]:
+    def flush(self, *, expunge: bool, with_modseq: bool, vanished: bool = False, flags: bool = True) -> list[bytes]:
         """The untagged responses that bring the client up to date; EXPUNGE only if it may be told now, or VANISHED
-        instead to who has enabled QRESYNC.
+        instead to who has enabled QRESYNC; changed `flags` unless the client does not want to hear of them.
         """
         told: list[bytes] = []
         if expunge and self._expunged and not self._keeps_numbers:
+            if self.contexts is not None:
+                told += self.contexts.without(self, self._expunged)
             told += self._flush_expunged(vanished=vanished)
         if len(self._uids) != self._told:
             self._told = len(self._uids)
             told += [response.exists(self._told), *self.recent_lines()]
-        if self._flags:
+        if self._flags and flags:
             told += self._flush_flags(with_modseq=with_modseq)
         return told
 

@@ -8,7 +8,7 @@ that does not answer `NO [UNAVAILABLE]`; only a lost connection and a selected m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -19,6 +19,7 @@ from accessd.connection import Connection
 from accessd.context import Context
 from accessd.imap import response
 from accessd.imap.capabilities import capabilities
+from accessd.imap.command import Fetch
 from accessd.imap.commands import COMMANDS, PARSERS, Row
 from accessd.imap.enabled import CONDSTORE, QRESYNC, REV2, UTF8
 from accessd.imap.engine import (
@@ -36,9 +37,12 @@ from accessd.imap.engine import (
 from accessd.imap.errors import INTERNAL, UNAVAILABLE, completion_for
 from accessd.imap.extras import Extras
 from accessd.imap.grammar.tokens import BadSyntax
+from accessd.imap.notify import Notifier
 from accessd.imap.response import Completion
+from accessd.imap.search_context import updates
 from accessd.imap.selected import View
 from accessd.imap.states import State, may_follow
+from accessd.imap.unasked import fetch_arrived, tell_unasked
 from mailcore.config.snapshot import plaintext_allowed
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import MailboxNotFound, MailError
@@ -62,6 +66,10 @@ LOOK_AT_MOST_EVERY_S = 0.1
 """Commands that do not ask for news look for them no more often than this."""
 
 log = get_logger(__name__)
+
+
+Upgrade = Callable[[], Awaitable[None]]
+"""What a command changes of the connection once it has been answered."""
 
 
 class Disconnect(Exception):
@@ -101,7 +109,7 @@ class ImapSession:
         self.extras: Extras | None = None
         self.idling = False
         self.last_structure: tuple[tuple[int, int], Part] | None = None
-        self.upgrade = False
+        self.upgrade: Upgrade | None = None
         self.tag = b""
         self._changed = False
         self._last_look = 0.0
@@ -121,6 +129,11 @@ class ImapSession:
         """The selected mailbox."""
         assert self.view is not None
         return self.view
+
+    @property
+    def notifier(self) -> Notifier | None:
+        """What the client has asked to be told of, if it has used NOTIFY."""
+        return self.extras.notifier if self.extras is not None else None
 
     @property
     def condstore(self) -> bool:
@@ -189,8 +202,14 @@ class ImapSession:
             starttls=self.connection.may_start_tls,
             mechanisms=self.mechanisms,
             literal_minus=self._literal_minus,
-            more=[f"APPENDLIMIT={self.append_limit}"],
+            more=self._offers,
         )
+
+    @property
+    def _offers(self) -> list[str]:
+        """Capabilities of the configuration and of this connection."""
+        compress = self.account is not None and not self.connection.is_compressed
+        return [f"APPENDLIMIT={self.append_limit}", *(["COMPRESS=DEFLATE"] if compress else [])]
 
     @property
     def _literal_minus(self) -> bool:
@@ -221,6 +240,8 @@ class ImapSession:
         self._changed = False
         self._last_look = self._now()
         self.context.hub.watch(view.record.id, self)
+        if self.notifier is not None:
+            self.notifier.told_uid = view.uidnext - 1
 
     def deselect(self) -> None:
         """No mailbox is selected any more."""
@@ -228,6 +249,18 @@ class ImapSession:
             self.context.hub.unwatch(self.view.record.id, self)
             self.view = None
             self.enter(State.AUTHENTICATED)
+
+    def follow(self, notifier: Notifier) -> None:
+        """From now on the client is told what this one follows, and nothing else."""
+        self.unfollow()
+        self.extra().notifier = notifier
+        notifier.told_uid = self.view.uidnext - 1 if self.view is not None else 0
+
+    def unfollow(self) -> None:
+        """As if NOTIFY had never been used."""
+        if self.extras is not None and self.extras.notifier is not None:
+            self.extras.notifier.stop()
+            self.extras.notifier = None
 
     def announce(self, mailbox_ids: Iterable[int]) -> None:
         """This session has changed these mailboxes; others want to know."""
@@ -240,7 +273,7 @@ class ImapSession:
     def notify(self) -> None:
         """The selected mailbox may have changed (called by the hub)."""
         self._changed = True
-        if self.idling:
+        if self.idling or self.notifier is not None:
             self.connection.poke()
 
     def look_now(self) -> None:
@@ -253,6 +286,10 @@ class ImapSession:
         """Has somebody said that the selected mailbox has changed?"""
         return self._changed
 
+    def may_look_in(self) -> float:
+        """Seconds until the selected mailbox may be looked at again, if nobody asks for it."""
+        return self._last_look + LOOK_AT_MOST_EVERY_S - self._now()
+
     async def next_event(self) -> Event:
         """What the client sends next. Raises ConnectionResetError at the end of the connection."""
         while True:
@@ -260,6 +297,27 @@ class ImapSession:
             if event is not None:
                 return event
             await self._receive()
+
+    async def next_command(self) -> Event:
+        """The same between commands: meanwhile the client is told what it has asked for with NOTIFY."""
+        while True:
+            event = self.engine.next_event()
+            if event is not None:
+                return event
+            if self.notifier is None:
+                await self._receive()
+            elif not await tell_unasked(self, expunge=not self.notifier.interest.is_delayed):
+                await self.receive_or_wake()
+
+    async def receive_or_wake(self) -> None:
+        """Until the client sends something, or somebody pokes."""
+        self._in_a_row = 0
+        await self.connection.wait()
+        data = self.connection.take()
+        if data:
+            self.engine.receive_data(data)
+        elif self.connection.at_eof:
+            raise ConnectionResetError("end of connection")
 
     async def read_line(self) -> bytes:
         """One line that is not a command."""
@@ -292,10 +350,15 @@ class ImapSession:
         view.take(changes)
         if view.record.name != known_name:
             self.context.files.renamed(view.record)
-        return told + self._flush(view, expunge=expunge)
+        return told + self._flush(view, expunge=expunge) + await updates(self)
 
     def _flush(self, view: View, *, expunge: bool) -> list[bytes]:
-        return view.flush(expunge=expunge, with_modseq=self.condstore, vanished=self.qresync)
+        flags = self.notifier is None or self.notifier.interest.wants_flags
+        return view.flush(expunge=expunge, with_modseq=self.condstore, vanished=self.qresync, flags=flags)
+
+    async def fetch_unasked(self, command: Fetch) -> None:
+        """FETCH for a client that wants this of new messages (RFC 5465 section 5.2)."""
+        await self._run_handler(COMMANDS["UID FETCH"], command)
 
     async def _new_rights(self) -> list[bytes]:
         """In a mailbox of somebody else: what one may do there now (RFC 4314)."""
@@ -314,7 +377,7 @@ class ImapSession:
         try:
             self.connection.write(response.ok("Mailkeep ready", self.capabilities()))
             while self.state is not State.LOGOUT:
-                await self._answer(await self.next_event())
+                await self._answer(await self.next_command())
                 await self._let_others_run()
         except Disconnect as reason:
             self.connection.write(response.bye(str(reason)))
@@ -324,6 +387,7 @@ class ImapSession:
             if self.connection.farewell:
                 self.connection.write(response.bye(self.connection.farewell))
         finally:
+            self.unfollow()
             if self.view is not None:
                 self.context.hub.unwatch(self.view.record.id, self)
 
@@ -372,6 +436,8 @@ class ImapSession:
                 for line in await self._new_rights():
                     self.connection.write(line)
             completion = await self._run_handler(row, command)
+            if self.notifier is not None and completion.status == "OK":
+                self.notifier.note_own(command)
             if self.view is not None:
                 await self._tell_news(row)
         except MailError as error:
@@ -395,8 +461,9 @@ class ImapSession:
         completion = self._with_modseq(completion)
         self.connection.write(completion.to_bytes(tag, name))
         await self.connection.drain()
-        if self.upgrade:
-            await self._start_tls()
+        if self.upgrade is not None:
+            upgrade, self.upgrade = self.upgrade, None
+            await upgrade()
 
     def _with_modseq(self, completion: Completion) -> Completion:
         code = self.view.end_of_command() if self.view is not None else b""
@@ -427,17 +494,26 @@ class ImapSession:
         """Pending updates before the tagged response."""
         asks = row.looks_at_files
         due = self._changed and self._now() - self._last_look > LOOK_AT_MOST_EVERY_S
+        if self.notifier is not None and not self.notifier.interest.wants_messages:
+            # Then only of what this command has done itself.
+            asks, due = False, self._changed and not self._last_look
         if asks or due or (self.condstore and self.selected.has_run_ahead):
             told = await self.news(expunge=row.expunge_allowed, files=asks)
         else:
-            told = self._flush(self.selected, expunge=row.expunge_allowed)
+            told = self._flush(self.selected, expunge=row.expunge_allowed) + await updates(self)
         if told:
             self.connection.write(b"".join(told))
+        if self.notifier is not None:
+            await fetch_arrived(self)
 
-    async def _start_tls(self) -> None:
-        self.upgrade = False
+    async def start_tls(self) -> None:
+        """After the tagged response of STARTTLS."""
         self.engine.discard_input()
         await self.connection.start_tls()
+
+    async def start_compression(self) -> None:
+        """After the tagged response of COMPRESS."""
+        self.connection.start_compression(self.engine.take_input())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -290,6 +290,12 @@ def modseqs_of(conn: Connection, mailbox_ids: Sequence[int]) -> dict[int, int]:
     return dict(conn.execute(statements.MODSEQS, {"mailbox_ids": list(mailbox_ids)}).fetchall())
 
 
+def mailboxes_of(conn: Connection, mailbox_ids: Sequence[int]) -> list[MailboxRecord]:
+    """The rows of those that exist."""
+    rows = conn.execute(statements.MAILBOXES_BY_ID, {"mailbox_ids": list(mailbox_ids)}).fetchall()
+    return list(map(MailboxRecord._make, rows))
+
+
 def account_states(conn: Connection, account_ids: Sequence[int]) -> dict[int, str]:
     """A digest for each account of what a list of its mailboxes shows: whether anything of that has changed."""
     return dict(conn.execute(statements.ACCOUNT_STATES, {"account_ids": list(account_ids)}).fetchall())

@@ -14,6 +14,7 @@ FROM mailbox
 LIST_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s ORDER BY name <> 'INBOX', name"
 MAILBOX_BY_NAME = f"{MAILBOX_COLUMNS} WHERE account_id = %(account_id)s AND name = %(name)s"
 MAILBOX_BY_ID = f"{MAILBOX_COLUMNS} WHERE id = %(mailbox_id)s"
+MAILBOXES_BY_ID = f"{MAILBOX_COLUMNS} WHERE id = ANY(%(mailbox_ids)s::bigint[])"
 MAILBOX_NAMES = "SELECT id, name FROM mailbox WHERE id = ANY(%(mailbox_ids)s::bigint[])"
 LOCK_MAILBOXES = f"{MAILBOX_COLUMNS} WHERE id = ANY(%(mailbox_ids)s) ORDER BY id FOR NO KEY UPDATE"
 # The same with LIMIT_WAIT and QUICK_COMMIT in the same statement, as conditions on the row: so they are in force before
@@ -193,7 +194,6 @@ WHERE message.mailbox_id = %(mailbox_id)s AND message.uid = free.uid
 SET_SAVED = """
 UPDATE message SET saved_at = now() WHERE mailbox_id = %(mailbox_id)s AND uid = ANY(%(uids)s)
 """
-SET_EMAIL_ID = "UPDATE message SET email_id = %(email_id)s WHERE mailbox_id = %(mailbox_id)s AND uid = %(uid)s"
 
 MESSAGE_ROWS = """
 SELECT uid, store_key, flags, keywords, size, internal_date, modseq FROM message

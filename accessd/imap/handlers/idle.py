@@ -12,6 +12,7 @@ import psycopg
 from accessd.imap import response
 from accessd.imap.command import Idle
 from accessd.imap.response import Completion, Response
+from accessd.imap.unasked import tell_unasked
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -24,15 +25,14 @@ async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, 
     yield response.continuation(b"idling")
     with _watching(session):
         while (line := session.engine.next_line()) is None:
-            if session.view is not None and session.changed:
+            if session.notifier is not None:
+                # Exactly what NOTIFY has asked for (RFC 5465 section 4).
+                if await tell_unasked(session, expunge=True):
+                    continue
+            elif session.view is not None and session.changed:
                 yield b"".join(await _news(session))
                 continue
-            await session.connection.wait()
-            data = session.connection.take()
-            if data:
-                session.engine.receive_data(data)
-            elif session.connection.at_eof:
-                raise ConnectionResetError("end of connection")
+            await session.receive_or_wake()
     if line.upper() != b"DONE":
         yield Completion("BAD", text="Expected DONE")
 

@@ -1,0 +1,204 @@
+"""Which mailboxes a client wants to hear of, and what it is told of them (RFC 5465 sections 5 and 6). Pure.
+
+Several groups may fit a mailbox: it gets the events of all of them. What is told is the difference between two pictures
+of the mailboxes a client may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from accessd.imap.grammar.mailbox_name import SEPARATOR
+from accessd.imap.grammar.notify import (
+    FLAG_CHANGE,
+    MAILBOX_NAME,
+    MESSAGE_NEW,
+    SUBSCRIPTION_CHANGE,
+    EventGroup,
+    Which,
+)
+from accessd.imap.mailbox_tree import parents_of
+from mailcore.index.records import MailboxRecord
+from mailcore.sharing import names
+from mailcore.sharing.rights import LOOKUP, READ
+
+SELECTED = (Which.SELECTED, Which.SELECTED_DELAYED)
+
+
+class Seen(NamedTuple):
+    """A mailbox as a reader sees it: the name of its record is the reader's for it."""
+
+    record: MailboxRecord
+    rights: str
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The mailboxes a reader may LIST, by id, and the names it has subscribed to."""
+
+    mailboxes: Mapping[int, Seen]
+    subscribed: frozenset[str]
+
+    def by_name(self) -> dict[str, Seen]:
+        return {seen.record.name: seen for seen in self.mailboxes.values()}
+
+
+class Interest:
+    """What one NOTIFY SET asks for."""
+
+    def __init__(self, groups: Sequence[EventGroup]) -> None:
+        self._others = [group for group in groups if group.which not in SELECTED]
+        self.selected = next((group for group in groups if group.which in SELECTED), None)
+
+    @property
+    def is_delayed(self) -> bool:
+        """Must removals in the selected mailbox wait for a command?"""
+        return self.selected is not None and self.selected.which is Which.SELECTED_DELAYED
+
+    @property
+    def follows_anything(self) -> bool:
+        """Is anything asked for beside the selected mailbox?"""
+        return any(group.events for group in self._others)
+
+    @property
+    def wants_messages(self) -> bool:
+        """Is the selected mailbox of interest at all (section 3.1)?"""
+        return self.selected is not None and MESSAGE_NEW in self.selected.events
+
+    @property
+    def wants_flags(self) -> bool:
+        """And changes of flags in it?"""
+        return self.selected is not None and FLAG_CHANGE in self.selected.events
+
+    def events(self, name: str, subscribed: frozenset[str], *, is_own: bool) -> frozenset[str]:
+        """What is to be told of a mailbox that is not selected."""
+        fitting = (group.events for group in self._others if _fits(group, name, subscribed, is_own=is_own))
+        return frozenset[str]().union(*fitting)
+
+
+def _fits(group: EventGroup, name: str, subscribed: frozenset[str], *, is_own: bool) -> bool:
+    match group.which:
+        case Which.PERSONAL | Which.INBOXES:
+            # Delivery may put mail into any of them (RFC 5465 section 6.3).
+            return is_own
+        case Which.SUBSCRIBED:
+            return name in subscribed
+        case Which.MAILBOXES:
+            return name in group.names
+        case _:
+            return any((name + SEPARATOR).startswith(top + SEPARATOR) for top in group.names)
+
+
+def messages_followed(interest: Interest, picture: Picture) -> dict[int, frozenset[str]]:
+    """Events of messages by mailbox, of those the reader may read."""
+    found = {}
+    for mailbox_id, seen in picture.mailboxes.items():
+        events = interest.events(seen.record.name, picture.subscribed, is_own=seen.is_own)
+        if MESSAGE_NEW in events and LOOKUP in seen.rights and READ in seen.rights:
+            found[mailbox_id] = events
+    return found
+
+
+def unreadable(interest: Interest, picture: Picture) -> list[str]:
+    """Names of mailboxes whose messages are asked about and that the reader may see, but not read."""
+    return sorted(
+        seen.record.name
+        for seen in picture.mailboxes.values()
+        if READ not in seen.rights
+        and MESSAGE_NEW in interest.events(seen.record.name, picture.subscribed, is_own=seen.is_own)
+    )
+
+
+def first_status(events: frozenset[str]) -> tuple[str, ...]:
+    """What STATUS tells at NOTIFY SET STATUS (RFC 5465 section 3.1)."""
+    items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+    return (*items, "HIGHESTMODSEQ") if FLAG_CHANGE in events else tuple(items)
+
+
+def status_items(
+    before: MailboxRecord, now: MailboxRecord, events: frozenset[str], *, condstore: bool
+) -> tuple[str, ...]:
+    """What STATUS tells of a mailbox that has changed; nothing if the client wants none of it (sections 5.1 to 5.3)."""
+    items: list[str] = []
+    if (before.messages, before.uidnext) != (now.messages, now.uidnext):
+        items += ["MESSAGES", "UIDNEXT"]
+    if FLAG_CHANGE in events and before.unseen != now.unseen:
+        items += ["UNSEEN"]
+    if condstore and (items or (FLAG_CHANGE in events and before.highestmodseq != now.highestmodseq)):
+        items += ["HIGHESTMODSEQ"]
+    if items or (FLAG_CHANGE in events and before.uidvalidity != now.uidvalidity):
+        items += ["UIDVALIDITY"]
+    return tuple(items)
+
+
+class NameEvent(NamedTuple):
+    """A LIST response to be sent: the name is gone, or is there, once called `old_name`."""
+
+    name: str
+    old_name: str | None = None
+
+
+def name_events(interest: Interest, before: Picture, now: Picture) -> list[NameEvent]:
+    """Names that were made, deleted, renamed or subscribed to (RFC 5465 sections 5.4 and 5.5), each once, in order."""
+    known = before.by_name() | now.by_name()
+    subscribed = before.subscribed | now.subscribed
+
+    def wants(kind: str, name: str) -> bool:
+        is_own = known[name].is_own if name in known else not names.is_reserved(name)
+        return kind in interest.events(name, subscribed, is_own=is_own)
+
+    found: dict[str, NameEvent] = {}
+    for event in _mailbox_names(before, now):
+        if wants(MAILBOX_NAME, event.name) or (event.old_name is not None and wants(MAILBOX_NAME, event.old_name)):
+            found[event.name] = event
+    for name in before.subscribed ^ now.subscribed:
+        if name not in found and wants(SUBSCRIPTION_CHANGE, name):
+            found[name] = NameEvent(name)
+    return [found[name] for name in sorted(found)]
+
+
+def _mailbox_names(before: Picture, now: Picture) -> Iterable[NameEvent]:
+    renamed = {
+        seen.record.name: now.mailboxes[mailbox_id].record.name
+        for mailbox_id, seen in before.mailboxes.items()
+        if mailbox_id in now.mailboxes and now.mailboxes[mailbox_id].record.name != seen.record.name
+    }
+    for old, new in renamed.items():
+        if not _came_along(old, new, renamed):
+            yield NameEvent(new, old)
+    made = [seen.record.name for key, seen in now.mailboxes.items() if key not in before.mailboxes]
+    gone = [seen.record.name for key, seen in before.mailboxes.items() if key not in now.mailboxes]
+    for name in (*made, *gone):
+        yield NameEvent(name)
+    # Whether the one above has children is another matter now.
+    taken = {*made, *gone, *renamed.values()}
+    for parent in {name.rpartition(SEPARATOR)[0] for name in (*made, *gone)} - taken:
+        if parent:
+            yield NameEvent(parent)
+
+
+def _came_along(old: str, new: str, renamed: Mapping[str, str]) -> bool:
+    """Was it renamed because one above it was?"""
+    while SEPARATOR in old and SEPARATOR in new:
+        old, _, old_level = old.rpartition(SEPARATOR)
+        new, _, new_level = new.rpartition(SEPARATOR)
+        if old_level != new_level:
+            return False
+        if renamed.get(old) == new:
+            return True
+    return False
+
+
+def attributes(picture: Picture, name: str) -> tuple[str, ...]:
+    """Those of LIST, accurately (RFC 5465 section 5.5)."""
+    by_name = picture.by_name()
+    found: list[str] = [] if name in by_name else ["\\NonExistent"]
+    found.append("\\HasChildren" if name in parents_of(by_name) else "\\HasNoChildren")
+    if name in by_name and by_name[name].record.special_use:
+        found.append(by_name[name].record.special_use)
+    if name in picture.subscribed:
+        found.append("\\Subscribed")
+    return tuple(found)
