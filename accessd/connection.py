@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from accessd.deflate import INFLATED_AT_ONCE_BYTES, DeflateTransport
 from mailcore.log import get_logger
 from mailcore.proxied import Origin
 from mailcore.tls_binding import end_point_of
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_buffered",
         "_eof",
         "_gate",
+        "_inflater",
         "_loop",
         "_paused",
         "_poked",
@@ -98,6 +101,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer: list[bytes] = []
         self._buffered = 0
+        # The client's deflate stream (RFC 4978), None for the many that do not compress.
+        self._inflater: zlib._Decompress | None = None
         self._eof = self._paused = self._blocked = self._poked = False
         # Why the connection is ended from our side; "" while it is not.
         self.farewell = ""
@@ -199,13 +204,22 @@ class Connection(asyncio.Protocol):
     @property
     def may_start_tls(self) -> bool:
         """Is there a certificate, and is the connection still in the clear?"""
-        return self._tls_context is not None and not self.tls
+        return self._tls_context is not None and not self.tls and self._inflater is None
+
+    @property
+    def is_compressed(self) -> bool:
+        """Has `start_compression` been called?"""
+        return self._inflater is not None
 
     async def read_some(self) -> bytes:
         """Whatever has arrived, at least one octet; b"" at the end of the connection."""
-        while not self._buffer and not self._eof and not self.farewell:
-            await self._wait_readable()
-        return self.take()
+        while True:
+            while not self._buffer and not self._eof and not self.farewell:
+                await self._wait_readable()
+            data = self.take()
+            # A piece of a compressed stream may give nothing yet.
+            if data or self.at_eof:
+                return data
 
     async def wait(self) -> None:
         """Until something has arrived, the connection ends, or somebody calls `poke`."""
@@ -221,10 +235,26 @@ class Connection(asyncio.Protocol):
         self._buffer.clear()
         self._buffered = 0
         self.last_active = self._loop.time()
-        if self._paused and self._transport is not None:
+        if self._inflater is not None:
+            data = self._inflate(self._inflater, data)
+        if self._paused and self._buffered < READ_LIMIT_BYTES and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
         return data
+
+    def _inflate(self, inflater: zlib._Decompress, data: bytes) -> bytes:
+        """A bounded piece of what the octets stand for; the octets of the rest stay in the buffer."""
+        try:
+            inflated = inflater.decompress(data, INFLATED_AT_ONCE_BYTES)
+        except zlib.error:
+            self.farewell = "Damaged compressed data"
+            return b""
+        if inflater.eof:
+            self._eof = True
+        elif inflater.unconsumed_tail or len(inflated) == INFLATED_AT_ONCE_BYTES:
+            self._buffer.append(inflater.unconsumed_tail)
+            self._buffered = len(inflater.unconsumed_tail)
+        return inflated
 
     def poke(self) -> None:
         """Let `wait` return."""
@@ -278,6 +308,16 @@ class Connection(asyncio.Protocol):
         self._paused = self._blocked = False
         self.tls = True
         self.end_point = end_point_of(self._tls_context)
+
+    def start_compression(self, early: bytes) -> None:
+        """Both directions are deflate streams from now on; the client's begins with `early`, sent with the command."""
+        if self._transport is None:
+            raise ConnectionResetError("connection lost")
+        self._transport = DeflateTransport(self._transport)
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        if early:
+            self._buffer.insert(0, early)
+            self._buffered += len(early)
 
     def expire(self, farewell: str) -> None:
         """Time is up: once the session has read what has arrived, it reads the end of the connection.

@@ -66,6 +66,11 @@ class Authenticate(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Compress(Command):
+    """COMPRESS DEFLATE (RFC 4978): there is no other algorithm."""
+
+
+@dataclass(frozen=True, slots=True)
 class Enable(Command):
     """ENABLE (RFC 5161)."""
 

@@ -173,6 +173,12 @@ class Engine:
         self._buffer.clear()
         self._reset()
 
+    def take_input(self) -> bytes:
+        """What was received behind the command that was answered last, and is not to be read as it is (RFC 4978)."""
+        taken = bytes(self._buffer)
+        self._buffer.clear()
+        return taken
+
     def next_line(self) -> bytes | None:
         """One line without its CRLF that is not a command: a SASL response, DONE."""
         end = self._buffer.find(_CRLF)

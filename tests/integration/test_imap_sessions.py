@@ -453,4 +453,5 @@ def test_the_process_reports_itself(imap: ImapServer) -> None:
     role, pid, listening = imap.reports()[0]
 
     assert (role, pid) == ("accessd", imap.process.pid)
-    assert listening == [f"imap 127.0.0.1:{imap.port}", f"imaps 127.0.0.1:{imap.tls_port}"]
+    ports = {"imap": imap.port, "imaps": imap.tls_port, "pop3": imap.pop3_port}
+    assert listening == [f"{name} 127.0.0.1:{port}" for name, port in ports.items()]

@@ -86,6 +86,14 @@ def _id_pair(scanner: Scanner) -> tuple[str, str | None]:
     return name, None if value is None else value.decode("utf-8", "replace")
 
 
+def compress(scanner: Scanner) -> Command:
+    """COMPRESS DEFLATE."""
+    scanner.space()
+    if scanner.keyword() != "DEFLATE":
+        raise BadSyntax("Unknown compression algorithm")
+    return commands.Compress()
+
+
 def enable(scanner: Scanner) -> Command:
     """ENABLE capability ..."""
     names: list[str] = []

@@ -17,5 +17,5 @@ async def starttls(session: ImapSession, command: StartTls) -> AsyncGenerator[Re
     if not session.connection.may_start_tls:
         yield Completion("BAD", text="TLS is not possible now")
         return
-    session.upgrade = True
+    session.upgrade = session.start_tls
     yield Completion(text="Begin TLS negotiation now")
