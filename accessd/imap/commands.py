@@ -24,7 +24,6 @@ from accessd.imap.handlers.authenticate import authenticate, login
 from accessd.imap.handlers.cancelupdate import cancel_update
 from accessd.imap.handlers.close import close
 from accessd.imap.handlers.compress import compress
-from accessd.imap.handlers.compress import compress
 from accessd.imap.handlers.copy_move import copy_or_move
 from accessd.imap.handlers.create import create
 from accessd.imap.handlers.delete import delete
@@ -76,7 +75,6 @@ COMMANDS: dict[str, Row] = {
     "STARTTLS": Row(no_arguments(commands.StartTls()), IN_NOT_AUTHENTICATED, starttls),
     "LOGIN": Row(arguments.login, IN_NOT_AUTHENTICATED, login),
     "AUTHENTICATE": Row(arguments.authenticate, IN_NOT_AUTHENTICATED, authenticate),
-    "COMPRESS": Row(arguments.compress, IN_AUTHENTICATED, compress),
     "COMPRESS": Row(arguments.compress, IN_AUTHENTICATED, compress),
     "ENABLE": Row(arguments.enable, IN_AUTHENTICATED, enable),
     "SELECT": Row(args_selected.select(read_only=False), IN_AUTHENTICATED, select),

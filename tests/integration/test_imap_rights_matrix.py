@@ -53,6 +53,7 @@ MATRIX: dict[str, Needs | NoMailbox | Elsewhere] = {
     "LOGOUT": SESSION,
     "ID": SESSION,
     "STARTTLS": SESSION,
+    "COMPRESS": SESSION,
     "LOGIN": SESSION,
     "AUTHENTICATE": SESSION,
     "ENABLE": SESSION,

@@ -20,7 +20,15 @@ def named_in_rfc_md() -> set[str]:
 
 @pytest.mark.parametrize(
     "capability",
-    [*ALWAYS, *AFTER_LOGIN, "LITERAL+", "LITERAL-", "STARTTLS", *(f"AUTH={each}" for each in sorted(MECHANISMS))],
+    [
+        *ALWAYS,
+        *AFTER_LOGIN,
+        "LITERAL+",
+        "LITERAL-",
+        "STARTTLS",
+        "COMPRESS=DEFLATE",
+        *(f"AUTH={each}" for each in sorted(MECHANISMS)),
+    ],
 )
 def test_what_is_advertised_has_its_row(capability: str) -> None:
     assert capability in named_in_rfc_md()
