@@ -38,6 +38,7 @@ ALWAYS = (
     "LIST-MYRIGHTS",
     "ACL",
     "RIGHTS=texk",
+    "METADATA",
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "STATUS=SIZE",

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from accessd.imap import command as commands
-from accessd.imap.grammar import args_append, args_mailboxes, args_quota, args_search, args_selected, sharing, sorting
+from accessd.imap.grammar import (
+    args_append,
+    args_mailboxes,
+    args_quota,
+    args_search,
+    args_selected,
+    metadata,
+    sharing,
+    sorting,
+)
 from accessd.imap.grammar import command_args as arguments
 from accessd.imap.grammar import notify as notify_grammar
 from accessd.imap.grammar.cancel import cancel_update as cancel_update_arguments
@@ -33,6 +42,7 @@ from accessd.imap.handlers.fetch import fetch
 from accessd.imap.handlers.idle import idle
 from accessd.imap.handlers.list_ import list_, lsub
 from accessd.imap.handlers.multisearch import multi_search
+from accessd.imap.handlers.metadata import get_metadata, set_metadata
 from accessd.imap.handlers.namespace import namespace
 from accessd.imap.handlers.notify import notify
 from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota
@@ -101,6 +111,8 @@ COMMANDS: dict[str, Row] = {
     "DELETEACL": Row(sharing.delete_acl, IN_AUTHENTICATED, delete_acl),
     "LISTRIGHTS": Row(sharing.list_rights, IN_AUTHENTICATED, list_rights),
     "MYRIGHTS": Row(sharing.my_rights, IN_AUTHENTICATED, my_rights),
+    "GETMETADATA": Row(metadata.get_metadata, IN_AUTHENTICATED, get_metadata),
+    "SETMETADATA": Row(metadata.set_metadata, IN_AUTHENTICATED, set_metadata),
     "CHECK": Row(until_rev2(no_arguments(commands.Check())), IN_SELECTED, noop, looks_at_files=True),
     "CLOSE": Row(no_arguments(commands.Close(expunge=True)), IN_SELECTED, close),
     "UNSELECT": Row(no_arguments(commands.Close(expunge=False)), IN_SELECTED, close),

@@ -1,7 +1,7 @@
 """COPY and MOVE into a mailbox of another owner, or one where the reader may not set all flags (RFC 4314 section 4).
 
-As within an account: both mailboxes are locked in the order of their ids, files come before COMMIT, and a crash leaves
-a message twice at worst. Between two Maildirs of one volume a copy is a second name of the file; else the text is written
+As within an account: both mailboxes are locked in the order of their ids, files come before COMMIT, a crash leaves a
+message twice at worst. Between two Maildirs of one volume a copy is a second name of the file, else it is written
 anew. A move is a copy first: the files of the source go when everything else is done, the last thing before COMMIT.
 """
 

@@ -80,6 +80,8 @@ MATRIX: dict[str, Needs | NoMailbox | Elsewhere] = {
     "DELETEACL": Needs("a", "DELETEACL {there} anyone"),
     "LISTRIGHTS": Needs("a", "LISTRIGHTS {there} anyone"),
     "MYRIGHTS": Elsewhere("test_myrights_needs_one_of_several_rights"),
+    "GETMETADATA": Elsewhere("tests/integration/test_imap_metadata.py::test_annotations_of_others"),
+    "SETMETADATA": Elsewhere("tests/integration/test_imap_metadata.py::test_annotations_of_others"),
     "CHECK": Needs("", "CHECK", selected=True),
     "CLOSE": Elsewhere("tests/integration/test_imap_sharing.py::test_expunging_needs_e_and_close_goes_without"),
     "UNSELECT": Needs("", "UNSELECT", selected=True),
@@ -133,7 +135,7 @@ class Pair:
 
 
 @pytest.fixture(scope="module", name="pair")
-def a_pair(imap_process: ImapServer) -> Iterator[Pair]:  # noqa: F811
+def a_pair(imap_process: ImapServer) -> Iterator[Pair]:
     names = imap_process.account(), imap_process.account()
     yield Pair(*names, *(imap_process.login(name) for name in names))
     imap_process.hang_up()

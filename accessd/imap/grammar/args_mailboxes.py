@@ -10,7 +10,8 @@ from accessd.imap.grammar.mailbox_name import from_wire
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
 STATUS_ITEMS = frozenset(
-    "MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE DELETED DELETED-STORAGE APPENDLIMIT MAILBOXID".split()
+    "MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE DELETED DELETED-STORAGE APPENDLIMIT"
+    " MAILBOXID".split()
 )
 SPECIAL_USES = {
     name.upper(): name for name in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")

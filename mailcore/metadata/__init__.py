@@ -1,0 +1,1 @@
+"""Annotations of mailboxes and of the server (RFC 5464)."""
