@@ -4,6 +4,7 @@ import pytest
 
 from tests.fixtures_servers import wait_until
 from tests.integration.imap_server import (  # noqa: F401
+    PASSWORD,
     ImapServer,
     RawClient,
     imap_process_of_module,
@@ -62,3 +63,38 @@ def test_a_message_with_utf8_headers_comes_and_goes_as_it_is(imap: ImapServer, m
     for field in ("Grüße 日本", "Jörg", "jörg", "müller.example"):
         assert field.encode() in answer.split(b"BODY[]")[0]
     assert b" 1" in client.ok('SEARCH SUBJECT "grüße"'.encode()).text
+
+
+def test_a_connection_may_become_another_account(imap: ImapServer) -> None:
+    """RFC 8437: the first one does not count any more, and nothing of it is seen by the second."""
+    first, second = imap.account(), imap.account()
+    client = imap.login(first)
+    client.ok(b'ID ("name" "tester")')
+    client.ok(b"CREATE Private")
+    client.ok(b"SELECT Private")
+
+    assert b"[CAPABILITY IMAP4rev1" in client.ok(b"UNAUTHENTICATE").tagged
+    client.ok(f'LOGIN {second} "{PASSWORD}"'.encode())
+
+    assert b"Private" not in client.ok(b'LIST "" *').text
+    assert client.command(b"SELECT Private").status == "NO"
+
+
+def test_who_has_logged_out_does_not_count_among_the_connections_of_the_account(imap: ImapServer) -> None:
+    imap.execute("UPDATE server_settings SET account_connection_limit = 1")
+    try:
+        address = imap.account()
+        wait_until(lambda: _second_login_fails(imap), what="the limit holds")
+        client = imap.login(address)
+        client.ok(b"UNAUTHENTICATE")
+        other = imap.connect()
+        assert other.command(f'LOGIN {address} "{PASSWORD}"'.encode()).status == "OK"
+        assert client.command(f'LOGIN {address} "{PASSWORD}"'.encode()).status == "NO"
+    finally:
+        imap.execute("UPDATE server_settings SET account_connection_limit = 0")
+
+
+def _second_login_fails(imap: ImapServer) -> bool:
+    address = imap.account()
+    imap.login(address)
+    return imap.connect().command(f'LOGIN {address} "{PASSWORD}"'.encode()).status == "NO"
