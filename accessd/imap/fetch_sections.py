@@ -121,6 +121,23 @@ def _write_large(message: StoredMessage, structure: Part | None, item: BodyItem)
     yield from _blocks(message, start, end)
 
 
+def section_pieces(
+    message: StoredMessage, section: Section, partial: tuple[int, int | None] | None
+) -> Iterator[bytes] | None:
+    """The octets of a section, or of them so many from the first one named; None when there is no such section."""
+    structure = parse_structure(WireText(message)) if section.path else None
+    found = _range_of(message, structure, section)
+    if found is None:
+        return None
+    first, length = partial or (0, None)
+    start, end = found
+    if section.kind.startswith("HEADER"):
+        block = _fields(message.read_range(start, end - start), section)
+        return iter((block[first:] if length is None else block[first : first + length],))
+    start = min(end, start + first)
+    return _blocks(message, start, end if length is None else min(end, start + length))
+
+
 def _range_of(message: StoredMessage, structure: Part | None, section: Section) -> tuple[int, int] | None:
     if section.path:
         assert structure is not None
@@ -132,11 +149,14 @@ def _range_of(message: StoredMessage, structure: Part | None, section: Section) 
 
 
 def _header(block: bytes, item: BodyItem) -> bytes:
-    if item.section.fields:
-        block = header_fields(block, item.section.fields, negate=item.section.kind.endswith(".NOT"))
+    block = _fields(block, item.section)
     if item.partial is not None:
         block = block[item.partial[0] : item.partial[0] + item.partial[1]]
     return b"%b {%d}\r\n%b" % (item.label, len(block), block)
+
+
+def _fields(block: bytes, section: Section) -> bytes:
+    return header_fields(block, section.fields, negate=section.kind.endswith(".NOT")) if section.fields else block
 
 
 def _blocks(message: StoredMessage, start: int, end: int) -> Iterator[bytes]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap import response
+from accessd.imap.catenate import TooBig, take_from
 from accessd.imap.engine import ContinuationNeeded, Event, LiteralChunk, LiteralStarted, Rejected, UploadFinished
 from accessd.imap.grammar import args_append
+from accessd.imap.grammar.url import BadUrl, parse_url, quote_url
 from accessd.imap.incoming import IN_MEMORY_BYTES, Incoming
 from accessd.imap.response import Completion
 from mailcore.identity import AccountRef
@@ -21,6 +23,9 @@ from mailcore.store import exchange
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
+
+
+TOO_BIG = Completion("NO", b"TOOBIG", "Message too big")
 
 
 class Refused(Exception):
@@ -39,6 +44,8 @@ class Upload:
         self._first = begun
         self.command = begun.command if isinstance(begun, LiteralStarted) else begun
         self._incoming: list[Incoming] = []
+        self._parts = 0
+        """How many parts of the last one have come."""
         self._in_memory = 0
 
     def refuse(self) -> None:
@@ -48,12 +55,12 @@ class Upload:
 
     async def receive(self) -> None:
         """Read the command to its end. Raises Refused, or the error that a check has found."""
-        if not isinstance(self._first, LiteralStarted):
-            return
-        event: Event = self._first
-        while not isinstance(event, UploadFinished):
-            await self._take(event)
-            event = await self._session.next_event()
+        if isinstance(self._first, LiteralStarted):
+            event: Event = self._first
+            while not isinstance(event, UploadFinished):
+                await self._take(event)
+                event = await self._session.next_event()
+        await self._take_urls()
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -74,26 +81,64 @@ class Upload:
 
     async def _start(self, event: LiteralStarted) -> None:
         """Its size tells whether the message is worth a look before it comes."""
-        session, draft = self._session, event.command.messages[-1]
+        session = self._session
         total = sum(each.size for each in event.command.messages)
-        if event.synchronising or total > IN_MEMORY_BYTES:
-            try:
+        try:
+            if event.synchronising or total > IN_MEMORY_BYTES:
                 await session.context.offload(_check, session.reader, event.command, total)
-            except Exception:
-                session.engine.refuse_literal()
-                raise
-        self._incoming.append(self._new_message(draft, event.literal))
+            await self._take_urls()
+            self._require_room(event.command.messages[-1], event.literal)
+        except Exception:
+            session.engine.refuse_literal()
+            raise
+        self._take_text(event.command.messages[-1], event.literal)
         if event.synchronising:
             session.connection.write(response.continuation())
         session.engine.accept_literal()
 
-    def _new_message(self, draft: args_append.Draft, literal: args_append.Text) -> Incoming:
-        in_memory = self._in_memory + literal.size <= IN_MEMORY_BYTES
-        if in_memory:
-            self._in_memory += literal.size
-        message = Incoming(self._session.storage.root, in_memory=in_memory, raw=literal.binary)
-        message.binary = literal.binary
-        return message
+    def _require_room(self, draft: args_append.Draft, literal: args_append.Text) -> None:
+        """The engine knows the sizes of texts, not what came from URLs."""
+        if draft.catenated and self._incoming[-1].size + literal.size > self._session.append_limit:
+            raise Refused(TOO_BIG)
+
+    def _take_text(self, draft: args_append.Draft, literal: args_append.Text) -> None:
+        if not draft.catenated:
+            in_memory = self._in_memory + literal.size <= IN_MEMORY_BYTES
+            if in_memory:
+                self._in_memory += literal.size
+            self._begin(Incoming(self._session.storage.root, in_memory=in_memory, raw=literal.binary))
+        self._incoming[-1].binary |= literal.binary
+        self._parts += 1
+
+    def _begin(self, message: Incoming) -> None:
+        self._incoming.append(message)
+        self._parts = 0
+
+    async def _take_urls(self) -> None:
+        """All that stand before what comes next; each message of CATENATE begins here."""
+        messages = self.command.messages
+        for number in range(max(0, len(self._incoming) - 1), len(messages)):
+            draft = messages[number]
+            if not draft.catenated:
+                continue
+            if number == len(self._incoming):
+                # How much comes together nobody knows, nor with which line ends.
+                self._begin(Incoming(self._session.storage.root, in_memory=False, raw=True))
+            while self._parts < len(draft.parts) and isinstance(part := draft.parts[self._parts], args_append.Url):
+                await self._take_url(part.url)
+                self._parts += 1
+
+    async def _take_url(self, url: bytes) -> None:
+        session = self._session
+        into, most = self._incoming[-1], session.append_limit
+        try:
+            await session.context.offload(
+                take_from, session.storage, session.reader, session.view, parse_url(url), into, most
+            )
+        except BadUrl as error:
+            raise Refused(Completion("NO", b"BADURL " + quote_url(url), f"URL: {error}")) from None
+        except TooBig:
+            raise Refused(TOO_BIG) from None
 
     def messages(self, rights: str) -> list[exchange.Incoming]:
         """All of them, with the flags that somebody with these rights may set. Raises StoreFull, StoreUnavailable."""

@@ -138,6 +138,15 @@ def _read_body(scanner: Scanner, *, peek: bool) -> BodyItem:
     return BodyItem(label, section, peek, partial)
 
 
+def parse_section(text: bytes) -> Section:
+    """A section as it stands between brackets. Raises BadSyntax."""
+    scanner = Scanner(text + b"]")
+    section = _read_section(scanner)
+    scanner.expect(b"]")
+    scanner.end()
+    return section
+
+
 def _label(written: bytes, section: Section) -> bytes:
     """The section as the client wrote it, in capitals; field names that came as literals are written anew."""
     if not section.fields:
