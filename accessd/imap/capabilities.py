@@ -46,7 +46,7 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ("UTF8=ACCEPT", "MULTIAPPEND", "BINARY", "OBJECTID", "SAVEDATE", "PREVIEW", "REPLACE", "CATENATE")
+AFTER_LOGIN: tuple[str, ...] = ("UNAUTHENTICATE", "UTF8=ACCEPT", "MULTIAPPEND", "BINARY", "OBJECTID", "SAVEDATE", "PREVIEW", "REPLACE", "CATENATE")
 """What makes sense only to somebody who has logged in."""
 
 

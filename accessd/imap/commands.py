@@ -56,6 +56,7 @@ from accessd.imap.handlers.status import status
 from accessd.imap.handlers.store import store
 from accessd.imap.handlers.subscribe import subscribe
 from accessd.imap.handlers.thread import thread
+from accessd.imap.handlers.unauthenticate import unauthenticate
 from accessd.imap.response import Response
 from accessd.imap.states import IN_ANY_STATE, IN_AUTHENTICATED, IN_NOT_AUTHENTICATED, IN_SELECTED, State
 
@@ -86,6 +87,7 @@ COMMANDS: dict[str, Row] = {
     "LOGIN": Row(arguments.login, IN_NOT_AUTHENTICATED, login),
     "AUTHENTICATE": Row(arguments.authenticate, IN_NOT_AUTHENTICATED, authenticate),
     "COMPRESS": Row(arguments.compress, IN_AUTHENTICATED, compress),
+    "UNAUTHENTICATE": Row(no_arguments(commands.Unauthenticate()), IN_AUTHENTICATED, unauthenticate),
     "ENABLE": Row(arguments.enable, IN_AUTHENTICATED, enable),
     "SELECT": Row(args_selected.select(read_only=False), IN_AUTHENTICATED, select),
     "EXAMINE": Row(args_selected.select(read_only=True), IN_AUTHENTICATED, select),

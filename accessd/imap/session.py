@@ -23,6 +23,7 @@ from accessd.imap.command import Fetch
 from accessd.imap.commands import COMMANDS, PARSERS, Row
 from accessd.imap.enabled import CONDSTORE, QRESYNC, REV2, UTF8
 from accessd.imap.engine import (
+    BEFORE_LOGIN,
     LITERAL_MINUS_BYTES,
     MOST_TO_READ_PAST_BYTES,
     CommandReceived,
@@ -43,6 +44,7 @@ from accessd.imap.search_context import updates
 from accessd.imap.selected import View
 from accessd.imap.states import State, may_follow
 from accessd.imap.unasked import fetch_arrived, tell_unasked
+from accessd.listener import IDLE_LIMIT_S
 from mailcore.config.snapshot import plaintext_allowed
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import MailboxNotFound, MailError
@@ -232,6 +234,20 @@ class ImapSession:
         config = self.context.config.current()
         unasked = LITERAL_MINUS_BYTES if config.literal_minus else MOST_TO_READ_PAST_BYTES
         self.engine.limits = Limits(LINE_BYTES, LITERAL_BYTES, config.message_size_limit, unasked)
+
+    def log_out(self) -> None:
+        """Nobody is logged in, nothing selected, enabled, saved or followed (RFC 8437 section 3). TLS and compression
+        stay.
+        """
+        self.deselect()
+        self.unfollow()
+        self.enter(State.NOT_AUTHENTICATED)
+        self.context.limits.log_out(self.connection)
+        self.account = self.extras = self.last_structure = None
+        self.enabled = self.engine.modes = 0
+        self.engine.limits = BEFORE_LOGIN
+        self.connection.idle_limit_s = IDLE_LIMIT_S["imap"]
+        self.connection.client_id = ""
 
     def select(self, view: View) -> None:
         """A mailbox is selected."""

@@ -19,12 +19,12 @@ IN_SELECTED = frozenset({State.SELECTED})
 
 _FOLLOWS: dict[State, frozenset[State]] = {
     State.NOT_AUTHENTICATED: frozenset({State.AUTHENTICATED, State.LOGOUT}),
-    State.AUTHENTICATED: frozenset({State.SELECTED, State.LOGOUT}),
+    State.AUTHENTICATED: frozenset({State.SELECTED, State.NOT_AUTHENTICATED, State.LOGOUT}),
     State.SELECTED: frozenset({State.AUTHENTICATED, State.SELECTED, State.LOGOUT}),
     State.LOGOUT: frozenset(),
 }
 
 
 def may_follow(now: State, then: State) -> bool:
-    """Is the transition one of RFC 3501's diagram?"""
+    """Is the transition one of RFC 3501's diagram, or UNAUTHENTICATE (RFC 8437)?"""
     return then in _FOLLOWS[now]
