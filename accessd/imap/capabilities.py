@@ -27,6 +27,8 @@ ALWAYS = (
     "PARTIAL",
     "SORT",
     "SORT=DISPLAY",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
     "ESORT",
     "I18NLEVEL=1",
     "THREAD=ORDEREDSUBJECT",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,10 @@ class Question:
             session.storage, view.owner, view.record, key, view.uids, view.first_recent_uid, view.saved, with_modseq
         )
 
-    def find(self, conn: Connection) -> list[int]:
-        """The UIDs found, in order."""
+    def find(self, conn: Connection, among: Set[int] | None = None) -> list[int]:
+        """The UIDs found, in order: of all messages, or of those `among`."""
         return search(
-            conn, self.storage, self.owner, self.mailbox, self.key, self.uids, self.first_recent_uid, self.saved
+            conn, self.storage, self.owner, self.mailbox, self.key, self.uids, self.first_recent_uid, self.saved, among
         )
 
 

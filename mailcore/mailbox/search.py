@@ -7,7 +7,7 @@ cheap ones go first, so a file is only opened for messages that everything else 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import UTC, date
 from functools import cached_property
 from typing import Any
@@ -67,12 +67,18 @@ def search(
     uids_in_order: Sequence[int],
     first_recent_uid: int | None = None,
     saved: Sequence[int] = (),
+    among: Set[int] | None = None,
 ) -> list[int]:
     """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
     order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`.
+    With `among`, only these are searched.
     """
-    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved)
-    return sorted(running.matching(key, set(uids_in_order)))
+    asked = set(uids_in_order) if among is None else set(among)
+    if not asked:
+        return []
+    span = (uids_in_order[0], uids_in_order[-1]) if among is None else (min(asked), max(asked))
+    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved, span)
+    return sorted(running.matching(key, asked))
 
 
 class _Search:
@@ -87,6 +93,7 @@ class _Search:
         view: Sequence[int],
         first_recent_uid: int | None,
         saved: Sequence[int],
+        span: tuple[int, int],
     ) -> None:
         self._conn = conn
         self._storage = storage
@@ -95,6 +102,7 @@ class _Search:
         self._view = view
         self._first_recent_uid = first_recent_uid
         self._saved = saved
+        self._span = span
         self._rows: dict[int, FlagRow] | None = None
         self._envelopes: dict[int, bytes] = {}
 
@@ -134,7 +142,7 @@ class _Search:
     def _matching_rows(self, test: Callable[[FlagRow], bool], among: set[int]) -> set[int]:
         if self._rows is None:
             # Who searches a piece of the mailbox at a time shall not read all of it each time.
-            found = flag_rows_between(self._conn, self._mailbox.id, self._view[0], self._view[-1])
+            found = flag_rows_between(self._conn, self._mailbox.id, *self._span)
             self._rows = {row.uid: row for row in found}
         rows = self._rows
         return {uid for uid in among if uid in rows and test(rows[uid])}

@@ -90,6 +90,7 @@ MATRIX: dict[str, Needs | NoMailbox | Elsewhere] = {
     "SEARCH": Needs("", "SEARCH ALL", selected=True),
     "UID SEARCH": Needs("", "UID SEARCH ALL", selected=True),
     "ESEARCH": Needs("", "ESEARCH ALL", selected=True),
+    "CANCELUPDATE": SESSION,
     "SORT": Needs("", "SORT (ARRIVAL) UTF-8 ALL", selected=True),
     "UID SORT": Needs("", "UID SORT (ARRIVAL) UTF-8 ALL", selected=True),
     "THREAD": Needs("", "THREAD REFERENCES UTF-8 ALL", selected=True),

@@ -50,6 +50,8 @@ def multi_search(scanner: Scanner) -> Command:
         raise BadSyntax("Message numbers are those of the selected mailbox")
     if not command.only_selected and returns.saves:
         raise BadSyntax("Only results of the selected mailbox can be saved")
+    if returns.updates:
+        raise BadSyntax("Only results of SEARCH and SORT are kept up to date")
     return command
 
 

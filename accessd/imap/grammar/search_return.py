@@ -14,7 +14,9 @@ from accessd.imap.grammar.tokens import MAX_UINT32, BadSyntax, Scanner
 T = TypeVar("T", bound=Sequence[int])
 
 _PARTIAL = re.compile(rb"(-?)(\d{1,10}):(-?)(\d{1,10})")
-_OPTIONS = frozenset({"MIN", "MAX", "ALL", "COUNT", "SAVE"})
+_OPTIONS = frozenset({"MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE"})
+# They say nothing of what is to be told of the results (RFC 5267 section 4).
+_ASIDE = frozenset({"CONTEXT", "UPDATE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,17 @@ class Returns:
     @property
     def is_silent(self) -> bool:
         """Is the result only to be kept, not told (RFC 5182 section 2.1)?"""
-        return self.partial is None and self.options == {"SAVE"}
+        return self.partial is None and self.options - _ASIDE == {"SAVE"}
+
+    @property
+    def updates(self) -> bool:
+        """Is the client to be kept up to date about the results (RFC 5267 section 4.3)?"""
+        return "UPDATE" in self.options
 
     @property
     def wants_all(self) -> bool:
         """Is more asked for than some of the results? Then all of them count for SAVE and MODSEQ."""
-        some = self.options - {"SAVE"}
+        some = self.options - _ASIDE - {"SAVE"}
         return bool(some - {"MIN", "MAX"}) or not (some or self.partial)
 
     def of(self, results: Sequence[int]) -> list[int]:
@@ -80,8 +87,8 @@ def read_returns(scanner: Scanner) -> Returns | None:
     options = frozenset(each for each in found if isinstance(each, str))
     if len(partials) > 1 or (partials and "ALL" in options):
         raise BadSyntax("PARTIAL stands alone, without ALL")
-    if not found:
-        return Returns()
+    if not partials and options <= _ASIDE:
+        options |= {"ALL"}
     return Returns(options, partials[0] if partials else None)
 
 

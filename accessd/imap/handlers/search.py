@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from accessd.imap import search_results
+from accessd.imap import search_context, search_results
 from accessd.imap.command import Search
 from accessd.imap.enabled import REV2
 from accessd.imap.grammar.search_return import Returns
@@ -24,6 +24,8 @@ async def search(session: ImapSession, command: Search) -> AsyncGenerator[Respon
     returns = command.returns
     if returns is None and session.enabled & REV2:
         returns = Returns()
+    if returns is not None and returns.updates:
+        search_context.check(session)
     question = Question.ask(session, command.key)
     if returns is not None and returns.saves:
         # A search that fails leaves nothing saved (RFC 5182 section 2.1).
@@ -36,4 +38,7 @@ async def search(session: ImapSession, command: Search) -> AsyncGenerator[Respon
         yield search_results.extended(numbers, modseq, session.tag, returns, by_uid=command.by_uid)
     if returns is not None and returns.saves:
         view.save(returns.of(uids))
+    if returns is not None and returns.updates:
+        for line in search_context.follow(session, command.key, None, uids, by_uid=command.by_uid):
+            yield line
     yield Completion()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from accessd.imap import search_results
+from accessd.imap import search_context, search_results
 from accessd.imap.grammar.sorting import Sort
 from accessd.imap.response import Completion, Response
 from accessd.imap.search_units import Question, find_sorted
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 async def sort(session: ImapSession, command: Sort) -> AsyncGenerator[Response, None]:
     """One line of results: SORT, or ESEARCH where RETURN was asked for."""
     view, returns = session.selected, command.returns
+    if returns is not None and returns.updates:
+        search_context.check(session)
     question = Question.ask(session, command.key)
     if returns is not None and returns.saves:
         view.save(())
@@ -28,4 +30,7 @@ async def sort(session: ImapSession, command: Sort) -> AsyncGenerator[Response, 
         yield search_results.extended(numbers, modseq, session.tag, returns, by_uid=command.by_uid)
     if returns is not None and returns.saves:
         view.save(sorted(returns.of(uids)))
+    if returns is not None and returns.updates:
+        for line in search_context.follow(session, command.key, command.criteria, uids, by_uid=command.by_uid):
+            yield line
     yield Completion()
