@@ -38,6 +38,7 @@ from mailcore.db.status import REPORT_EVERY_S, ProcessReport, forget, report
 from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.authenticate import Authenticator
+from mailcore.directory.issuers import Issuers
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import store_changes
@@ -78,7 +79,8 @@ async def run(settings: Settings, number: int) -> None:
     directory = PostgresDirectory(pool)
     uses = AppPasswordUses(offload)
     throttle = Throttle(connect(settings.redis_url), lambda: config.current().auth_failure_limit)
-    authenticator = Authenticator(directory, offload, throttle=throttle, uses=uses)
+    tokens = Issuers(lambda: config.current().oauth_issuers, offload)
+    authenticator = Authenticator(directory, offload, throttle=throttle, uses=uses, tokens=tokens)
     config.on_change(lambda _snapshot: directory.forget())
     await config.start()
     recorder = Recorder(settings.database_url, settings.maillog, hostname=config.current().myhostname)

@@ -64,6 +64,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": "Access",
         "separator": True,
         "items": [
+            _item("OAuth issuers", "passkey", "admin:directory_oauthissuer_changelist"),
             _item("API tokens", "key", "admin:api_apitoken_changelist"),
             _item("Audit log", "history", "admin:audit_auditentry_changelist"),
             {"title": "Webmail", "icon": "mail", "link": "/mail/"},

@@ -25,6 +25,7 @@ from mailcore.db.pool import Connection, open_pool
 from mailcore.db.status import ProcessReport
 from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.authenticate import Authenticator
+from mailcore.directory.issuers import Issuers
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events import publish
 from mailcore.maillog.record import Recorder
@@ -73,7 +74,8 @@ class Service:
         directory = PostgresDirectory(self._pool)
         self._uses = AppPasswordUses(self._offload)
         throttle = Throttle(publish.connect(settings.redis_url), lambda: self.config.current().auth_failure_limit)
-        authenticator = Authenticator(directory, self._offload, throttle=throttle, uses=self._uses)
+        tokens = Issuers(lambda: self.config.current().oauth_issuers, self._offload)
+        authenticator = Authenticator(directory, self._offload, throttle=throttle, uses=self._uses, tokens=tokens)
         self.config.on_change(lambda _: directory.forget())
         self.config.on_change(self._generation_changed)
         await self.config.start()

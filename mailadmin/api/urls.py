@@ -10,6 +10,7 @@ from mailadmin.api.resources.aliases import AliasViewSet
 from mailadmin.api.resources.app_passwords import AppPasswordViewSet
 from mailadmin.api.resources.domains import DomainViewSet
 from mailadmin.api.resources.networks import NetworkViewSet
+from mailadmin.api.resources.oauth_issuers import OauthIssuerViewSet
 from mailadmin.api.resources.queue import QueueViewSet
 from mailadmin.api.resources.relayhosts import RelayHostViewSet
 from mailadmin.api.resources.rewrites import RewriteViewSet
@@ -31,6 +32,7 @@ VIEWSETS = {
     "relayhosts": RelayHostViewSet,
     "transport-rules": TransportRuleViewSet,
     "rewrites": RewriteViewSet,
+    "oauth-issuers": OauthIssuerViewSet,
     "queue": QueueViewSet,
     "sessions": ClientSessionViewSet,
     "tokens": TokenViewSet,

@@ -37,7 +37,7 @@ from mailadmin.directory.forms import (
     is_last_administrator,
 )
 from mailadmin.directory.mail_files import remove_mail_after_commit
-from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain
+from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain, OauthIssuer
 from mailadmin.directory.quantities import format_bytes
 from mailadmin.directory.templatetags.mailkeep import moment
 from mailadmin.status.account_page import about_account
@@ -320,6 +320,19 @@ class AliasAdmin(PanelAdmin):
             messages.warning(
                 request, f"Nobody here knows {', '.join(unknown)}. Mail to this alias will partly be refused."
             )
+
+
+@admin.register(OauthIssuer)
+class OauthIssuerAdmin(PanelAdmin):
+    """Whose access tokens open mailboxes; while there is none, no mail program is offered OAUTHBEARER or XOAUTH2."""
+
+    list_display = ("issuer", "audience", "address_claim", "enabled")
+    list_filter = ("enabled",)
+    search_fields = ("issuer", "audience")
+    search_help_text = "Issuer or audience"
+    ordering = ("issuer",)
+    fields = ("issuer", "audience", "jwks_url", "jwks", "address_claim", "enabled")
+    nothing = "No issuer yet: mail programs log in with passwords and app passwords."
 
 
 def form_page(

@@ -22,6 +22,8 @@ from mailadmin.directory.validators import (
     validate_alias_address,
     validate_alias_target,
     validate_domain_name,
+    validate_jwks,
+    validate_jwks_url,
 )
 from mailadmin.search import ArrayWords
 from mailadmin.transport.fields import CidrField
@@ -306,11 +308,13 @@ class OauthIssuer(models.Model):
         "JWKS address",
         max_length=500,
         blank=True,
+        validators=[validate_jwks_url],
         help_text="Where the issuer publishes its keys (RFC 7517). Empty: the keys below.",
     )
     jwks = models.TextField(
         "keys",
         blank=True,
+        validators=[validate_jwks],
         help_text="A JWK set, when the issuer publishes none; RSA and P-256 keys.",
     )
     address_claim = models.CharField(
@@ -323,6 +327,13 @@ class OauthIssuer(models.Model):
         ordering = ["issuer"]
         verbose_name = "OAuth issuer"
         verbose_name_plural = "OAuth issuers"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(jwks_url="") ^ Q(jwks=""),
+                name="oauth_issuer_has_keys_from_one_place",
+                violation_error_message="Give the address of its keys, or the keys themselves.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.issuer

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.core.exceptions import ValidationError
 
 from mailcore.address import Address, AddressSyntaxError, parse_domain
+from mailcore.directory.jwks import parse_jwks
 
 
 def validate_domain_name(value: str) -> None:
@@ -41,3 +44,25 @@ def validate_alias_target(value: str) -> None:
             raise ValidationError("After :include: comes the name of a file below the lists folder.", code="invalid")
         return
     validate_account_address(value)
+
+
+def validate_jwks_url(value: str) -> None:
+    """https, or http on this machine: whoever can change the keys on their way can be anybody."""
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        is_here = host in ("localhost", "::1") or host.startswith("127.")
+    except ValueError as error:
+        raise ValidationError("This is no address of a page.", code="invalid") from error
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
+        raise ValidationError("An address that begins with https:// is needed.", code="invalid")
+
+
+def validate_jwks(value: str) -> None:
+    """A JWK set in which at least one key can be used."""
+    try:
+        keys = parse_jwks(value)
+    except ValueError as error:
+        raise ValidationError(f"This is no JWK set: {error}.", code="invalid") from error
+    if not keys:
+        raise ValidationError("There is no public RSA or P-256 key in it that signs by RS256 or ES256.", code="invalid")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from mailadmin.api.tokens import create_token
 from mailadmin.audit.models import AuditEntry
 from mailadmin.content_security import POLICY
-from mailadmin.directory.models import Alias
+from mailadmin.directory.models import Alias, OauthIssuer
 from mailadmin.mailboxes.models import AccountUsage, Mailbox
 from mailadmin.mailqueue.models import QueueMessage
 from mailadmin.status.models import ClientSession, ProcessStatus
@@ -37,6 +37,7 @@ def everything(panel, administrator, alice):
     AccountUsage.objects.create(account=alice, bytes=900, messages=3)
     Mailbox.objects.create(account=alice, name="INBOX", uidvalidity=1)
     create_token("monitoring", ["status:read"])
+    OauthIssuer.objects.create(issuer="https://id.example.org", audience="mail", jwks_url="https://id.example.org/jwks")
     AuditEntry.objects.create(
         actor="admin", action="changed", object_type="domain", object_key="x", changes={"a": [1, 2]}
     )
