@@ -3,6 +3,7 @@
 # make setup   only the virtual environment
 # make soak    every fault run at full length, one after the other (about half an hour); docs/reliability.md
 # make side-by-side   the same dialogues with Dovecot and with this, differences by RFC (ONLY=names, MAIL_CORPUS=folder)
+# make fuzz    broken input for SECONDS=120 each: the grammar of IMAP (ONLY=grammar SEED=n)
 # make bench   as root: this and Postfix + Dovecot side by side, docs/benchmarks.md (RUNS=3 ONLY=rows AGAIN=1)
 # make bench-growth   cost against size, with plots (SIZES=small ONLY=curves AGAIN=1)
 
@@ -13,7 +14,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # As many test processes as a small machine bears; one file stays in one process, and its appliance with it.
 PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help setup run stop status test lint types imports unit packages soak
+.PHONY: help setup run stop status test lint types imports unit packages soak fuzz
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +42,9 @@ soak: packages $(VENV)/.installed-dev
 .PHONY: side-by-side
 side-by-side: packages $(VENV)/.installed-dev
 	$(BIN)/python -m tests.side_by_side $(ONLY)
+
+fuzz: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),120) $(if $(ONLY),--only "$(ONLY)") $(if $(SEED),--seed $(SEED))
 
 unit: $(VENV)/.installed-dev
 	$(PYTEST) tests/unit tests/contract
