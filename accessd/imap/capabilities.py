@@ -23,6 +23,7 @@ ALWAYS = (
     "NOTIFY",
     "ESEARCH",
     "SEARCHRES",
+    "INPROGRESS",
     "MULTISEARCH",
     "PARTIAL",
     "SORT",

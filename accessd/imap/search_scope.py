@@ -12,6 +12,7 @@ from accessd.imap.search_units import Question, find
 from mailcore.identity import AccountRef
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import list_mailboxes, spellings, subscriptions
+from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.search_keys import SearchKey
 from mailcore.sharing import places
 from mailcore.sharing.rights import READ
@@ -68,6 +69,7 @@ def find_in(
     name: str,
     key: SearchKey,
     returns: Returns,
+    progress: Progress | None = None,
     *,
     with_modseq: bool,
 ) -> tuple[int, list[int], int]:

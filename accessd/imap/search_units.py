@@ -15,6 +15,7 @@ from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox import sorting, threading
+from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.search import search
 from mailcore.mailbox.search_keys import SearchKey
 from mailcore.mailbox.sorting import SortBy
@@ -37,9 +38,10 @@ class Question:
     first_recent_uid: int
     saved: Sequence[int]
     with_modseq: bool
+    progress: Progress | None = None
 
     @classmethod
-    def ask(cls, session: ImapSession, key: SearchKey) -> Question:
+    def ask(cls, session: ImapSession, key: SearchKey, progress: Progress | None = None) -> Question:
         """What a command of this session asks. A question about MODSEQ enables CONDSTORE (RFC 7162 section 3.1)."""
         view = session.selected
         with_modseq = uses_modseq(key)
@@ -49,13 +51,30 @@ class Question:
             # Also in UID SEARCH (RFC 7162 section 3.2.10.2).
             view.keep_numbers()
         return cls(
-            session.storage, view.owner, view.record, key, view.uids, view.first_recent_uid, view.saved, with_modseq
+            session.storage,
+            view.owner,
+            view.record,
+            key,
+            view.uids,
+            view.first_recent_uid,
+            view.saved,
+            with_modseq,
+            progress,
         )
 
     def find(self, conn: Connection, among: Set[int] | None = None) -> list[int]:
         """The UIDs found, in order: of all messages, or of those `among`."""
         return search(
-            conn, self.storage, self.owner, self.mailbox, self.key, self.uids, self.first_recent_uid, self.saved, among
+            conn,
+            self.storage,
+            self.owner,
+            self.mailbox,
+            self.key,
+            self.uids,
+            self.first_recent_uid,
+            self.saved,
+            among,
+            self.progress,
         )
 
 
@@ -70,7 +89,9 @@ def find_sorted(
 ) -> tuple[list[int], int]:
     """SORT: the same in the order of the criteria."""
     found = question.find(conn)
-    ordered = sorting.sort(conn, question.storage, question.owner, question.mailbox, criteria, found)
+    ordered = sorting.sort(
+        conn, question.storage, question.owner, question.mailbox, criteria, found, progress=question.progress
+    )
     return ordered, _highest_modseq(conn, question, ordered, returns)
 
 
@@ -84,4 +105,6 @@ def _highest_modseq(conn: Connection, question: Question, found: list[int], retu
 def find_threads(conn: Connection, question: Question, algorithm: Algorithm) -> tuple[list[int], Forest]:
     """THREAD: the UIDs found, and how they hang together."""
     found = question.find(conn)
-    return found, threading.thread(conn, question.storage, question.owner, question.mailbox, algorithm, found)
+    return found, threading.thread(
+        conn, question.storage, question.owner, question.mailbox, algorithm, found, question.progress
+    )

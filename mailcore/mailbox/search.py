@@ -19,6 +19,7 @@ from mailcore.index import statements as index_statements
 from mailcore.index.index import flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.rare import rare_rows
 from mailcore.mailbox.reading import read_messages
 from mailcore.mailbox.search_index import TextField, look_up
@@ -68,16 +69,17 @@ def search(
     first_recent_uid: int | None = None,
     saved: Sequence[int] = (),
     among: Set[int] | None = None,
+    progress: Progress | None = None,
 ) -> list[int]:
     """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
     order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`.
-    With `among`, only these are searched.
+    With `among`, only these are searched. `progress` counts the messages that have to be read.
     """
     asked = set(uids_in_order) if among is None else set(among)
     if not asked:
         return []
     span = (uids_in_order[0], uids_in_order[-1]) if among is None else (min(asked), max(asked))
-    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved, span)
+    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved, span, progress)
     return sorted(running.matching(key, asked))
 
 
@@ -94,6 +96,7 @@ class _Search:
         first_recent_uid: int | None,
         saved: Sequence[int],
         span: tuple[int, int],
+        progress: Progress | None,
     ) -> None:
         self._conn = conn
         self._storage = storage
@@ -103,6 +106,7 @@ class _Search:
         self._first_recent_uid = first_recent_uid
         self._saved = saved
         self._span = span
+        self._progress = progress or Progress()
         self._rows: dict[int, FlagRow] | None = None
         self._envelopes: dict[int, bytes] = {}
 
@@ -205,18 +209,23 @@ class _Search:
         found: dict[int, bytes] = dict(self._conn.execute(statements.ENVELOPES, wanted, binary=True).fetchall())
         if unread := [uid for uid in uids if uid not in found]:
             store = self._storage.store(self._account)
-            rows = cache.cached_rows(self._conn, store, self._mailbox.id, unread)
-            found.update((row.uid, row.envelope) for row in rows)
+            self._progress.expect(len(unread))
+            for start in range(0, len(unread), _BLOCK):
+                rows = cache.cached_rows(self._conn, store, self._mailbox.id, unread[start : start + _BLOCK])
+                found.update((row.uid, row.envelope) for row in rows)
+                self._progress.add(len(unread[start : start + _BLOCK]))
         return found
 
     def _by_file(self, test: Callable[[bytes], bool], among: set[int], *, at_most: int | None = None) -> set[int]:
         store = self._storage.store(self._account)
         found, uids = set(), sorted(among)
+        self._progress.expect(len(uids))
         for start in range(0, len(uids), _BLOCK):
             rows = message_rows(self._conn, self._mailbox.id, uids[start : start + _BLOCK])
             for row, data in read_messages(store, self._name, rows, at_most=at_most):
                 if test(data):
                     found.add(row.uid)
+            self._progress.add(len(uids[start : start + _BLOCK]))
         return found
 
     @cached_property

@@ -18,6 +18,7 @@ import psycopg
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
 from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.progress import Progress
 from mailcore.message.charset import decode
 from mailcore.message.date import parse_date
 from mailcore.message.encoded_word import decode_header
@@ -83,15 +84,26 @@ def _date_in(envelope: bytes) -> int | None:
 class SortRows:
     """The rows of some messages of a mailbox."""
 
-    def __init__(self, conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        storage: Storage,
+        account: AccountRef,
+        mailbox: MailboxRecord,
+        progress: Progress | None = None,
+    ) -> None:
+        self._progress = progress or Progress()
         self._conn = conn
         self._store = storage.store(account)
         self._mailbox = mailbox
 
     def read(self, uids: Sequence[int], *, subject: bool = False, envelope: bool = False) -> Iterator[SortRow]:
         """One row for each of `uids`, which are in order, with what is asked for."""
+        self._progress.expect(len(uids))
         for start in range(0, len(uids), _BLOCK):
-            yield from self._block(uids[start : start + _BLOCK], subject=subject, envelope=envelope)
+            some = uids[start : start + _BLOCK]
+            yield from self._block(some, subject=subject, envelope=envelope)
+            self._progress.add(len(some))
 
     def read_cheap(self, uids: Sequence[int]) -> Iterator[SortRow]:
         """The same for who needs only size and INTERNALDATE: no message is opened for that."""

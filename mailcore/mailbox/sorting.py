@@ -15,6 +15,7 @@ import psycopg
 
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
+from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.sort_rows import SortRow, SortRows, numbers
 from mailcore.message.base_subject import base_subject
 from mailcore.message.casemap import casemap
@@ -71,12 +72,13 @@ def sort(
     criteria: Sequence[SortBy],
     uids: Sequence[int],
     scores: Mapping[int, int] | None = None,
+    progress: Progress | None = None,
 ) -> list[int]:
     """`uids`, which come in the order of the mailbox, sorted; the first criterion counts most. RELEVANCY sorts by
     `scores`, the most relevant first.
     """
     wanted = {each.criterion for each in criteria}
-    rows = SortRows(conn, storage, account, mailbox)
+    rows = SortRows(conn, storage, account, mailbox, progress)
     if wanted == {Criterion.RELEVANCY}:
         columns: dict[Criterion, Sequence[Any]] = {}
     elif wanted <= _CHEAP:

@@ -16,6 +16,7 @@ import psycopg
 
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
+from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.sort_rows import SortRows
 from mailcore.mailbox.thread_links import NOBODY, Links
 from mailcore.mailbox.thread_refs import read_refs
@@ -65,11 +66,12 @@ def thread(
     mailbox: MailboxRecord,
     algorithm: Algorithm,
     uids: Sequence[int],
+    progress: Progress | None = None,
 ) -> Forest:
     """The threads of `uids`, which come in the order of the mailbox. Messages that others refer to and that are not
     among them are left out.
     """
-    rows = SortRows(conn, storage, account, mailbox)
+    rows = SortRows(conn, storage, account, mailbox, progress)
     if algorithm is Algorithm.ORDEREDSUBJECT:
         return _by_subject(rows, uids)
     dates = array("q", (row.date for row in rows.read(uids)))

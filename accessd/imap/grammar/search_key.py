@@ -74,7 +74,6 @@ _CONSTANT: dict[str, SearchKey] = {
     "SAVEDATESUPPORTED": All(),
 }
 _NOT_IN_REV2 = frozenset({"NEW", "OLD", "RECENT"})
-_NOT_IN_REV2 = frozenset({"NEW", "OLD", "RECENT"})
 _FIELDS = {"BCC": "Bcc", "CC": "Cc", "FROM": "From", "SUBJECT": "Subject", "TO": "To"}
 
 
@@ -111,8 +110,6 @@ def _read_key(reader: _Reader) -> SearchKey:
     if scanner.data[scanner.position : scanner.position + 1] in b"$*0123456789":
         return _set_key(scanner, SeqSet)
     name = scanner.keyword()
-    if scanner.rev2 and name in _NOT_IN_REV2:
-        raise BadSyntax("Not a search key of IMAP4rev2")
     if scanner.rev2 and name in _NOT_IN_REV2:
         raise BadSyntax("Not a search key of IMAP4rev2")
     constant = _CONSTANT.get(name)

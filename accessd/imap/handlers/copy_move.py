@@ -10,6 +10,7 @@ from psycopg import Connection
 from accessd.imap import response
 from accessd.imap.command import Copy
 from accessd.imap.errors import TRY_CREATE
+from accessd.imap.in_progress import telling_progress
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
 from mailcore.errors import MailboxNotFound
@@ -39,9 +40,10 @@ async def copy_or_move(session: ImapSession, command: Copy) -> AsyncGenerator[Re
         yield Completion(text="Nothing to do")
         return
     try:
-        target_id, copied = await session.context.offload(
-            _transfer, session.storage, session.reader, view, uids, command.mailbox, move=command.move
-        )
+        with telling_progress(session):
+            target_id, copied = await session.context.offload(
+                _transfer, session.storage, session.reader, view, uids, command.mailbox, move=command.move
+            )
     except MailboxNotFound:
         yield TRY_CREATE
         return

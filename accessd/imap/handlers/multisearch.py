@@ -10,10 +10,12 @@ from accessd.imap.enabled import CONDSTORE
 from accessd.imap.grammar.multisearch import MultiSearch
 from accessd.imap.grammar.search_key import uses_modseq
 from accessd.imap.grammar.tokens import BadSyntax
+from accessd.imap.in_progress import telling_progress
 from accessd.imap.response import Completion, Response
 from accessd.imap.search_scope import find_in, mailboxes_of
 from accessd.imap.search_units import Question, find
 from mailcore.errors import MailboxNotFound, NotPermitted
+from mailcore.mailbox.progress import Progress
 from mailcore.sharing.names import name_for
 
 if TYPE_CHECKING:
@@ -26,17 +28,18 @@ async def multi_search(session: ImapSession, command: MultiSearch) -> AsyncGener
     if selects and session.view is None:
         raise BadSyntax("No mailbox is selected")
     others = await session.context.offload(mailboxes_of, session.reader, command.sources)
-    if selects:
-        others.pop(session.selected.record.id, None)
-        yield await _in_selected(session, command)
-    for name in others.values():
-        yield await _in_other(session, command, name)
+    with telling_progress(session) as progress:
+        if selects:
+            others.pop(session.selected.record.id, None)
+            yield await _in_selected(session, command, progress)
+        for name in others.values():
+            yield await _in_other(session, command, name, progress)
     yield Completion()
 
 
-async def _in_selected(session: ImapSession, command: MultiSearch) -> bytes:
+async def _in_selected(session: ImapSession, command: MultiSearch, progress: Progress) -> bytes:
     view, returns = session.selected, command.returns
-    question = Question.ask(session, command.key)
+    question = Question.ask(session, command.key, progress)
     if returns.saves:
         view.save(())
     uids, modseq = await session.context.offload(find, question, returns)
@@ -46,13 +49,20 @@ async def _in_selected(session: ImapSession, command: MultiSearch) -> bytes:
     return _format(session, command, name, view.record.uidvalidity, uids, modseq)
 
 
-async def _in_other(session: ImapSession, command: MultiSearch, name: str) -> bytes:
+async def _in_other(session: ImapSession, command: MultiSearch, name: str, progress: Progress) -> bytes:
     with_modseq = uses_modseq(command.key)
     if with_modseq:
         session.enable(CONDSTORE)
     try:
         uidvalidity, uids, modseq = await session.context.offload(
-            find_in, session.storage, session.reader, name, command.key, command.returns, with_modseq=with_modseq
+            find_in,
+            session.storage,
+            session.reader,
+            name,
+            command.key,
+            command.returns,
+            progress,
+            with_modseq=with_modseq,
         )
     except (MailboxNotFound, NotPermitted):
         # Since the list was made.

@@ -11,6 +11,7 @@ from accessd.imap import search_context, search_results
 from accessd.imap.command import Search
 from accessd.imap.enabled import REV2
 from accessd.imap.grammar.search_return import Returns
+from accessd.imap.in_progress import telling_progress
 from accessd.imap.response import Completion, Response
 from accessd.imap.search_units import Question, find
 
@@ -26,11 +27,12 @@ async def search(session: ImapSession, command: Search) -> AsyncGenerator[Respon
         returns = Returns()
     if returns is not None and returns.updates:
         search_context.check(session)
-    question = Question.ask(session, command.key)
     if returns is not None and returns.saves:
         # A search that fails leaves nothing saved (RFC 5182 section 2.1).
         view.save(())
-    uids, modseq = await session.context.offload(find, question, returns)
+    with telling_progress(session) as progress:
+        question = Question.ask(session, command.key, progress)
+        uids, modseq = await session.context.offload(find, question, returns)
     numbers = uids if command.by_uid else [view.sequence_number(uid) for uid in uids]
     if returns is None:
         yield search_results.plain(b"SEARCH", numbers, modseq)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from accessd.imap import search_context, search_results
 from accessd.imap.grammar.sorting import Sort
+from accessd.imap.in_progress import telling_progress
 from accessd.imap.response import Completion, Response
 from accessd.imap.search_units import Question, find_sorted
 
@@ -19,10 +20,11 @@ async def sort(session: ImapSession, command: Sort) -> AsyncGenerator[Response, 
     view, returns = session.selected, command.returns
     if returns is not None and returns.updates:
         search_context.check(session)
-    question = Question.ask(session, command.key)
     if returns is not None and returns.saves:
         view.save(())
-    uids, modseq = await session.context.offload(find_sorted, question, command.criteria, returns)
+    with telling_progress(session) as progress:
+        question = Question.ask(session, command.key, progress)
+        uids, modseq = await session.context.offload(find_sorted, question, command.criteria, returns)
     numbers = uids if command.by_uid else [view.sequence_number(uid) for uid in uids]
     if returns is None:
         yield search_results.plain(b"SORT", numbers, modseq)
