@@ -186,7 +186,8 @@ def thunderbird(office: Office, tmp_path: Path) -> Iterator[Thunderbird]:
     write_profile(office, tmp_path / "profile", port)
     env = {**os.environ, "HOME": str(tmp_path), "MOZ_HEADLESS": "1", "MOZ_CRASHREPORTER_DISABLE": "1"}
     with open(tmp_path / "output", "wb") as output, subprocess.Popen(
-        ["thunderbird", "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", str(tmp_path / "profile")],
+        ["thunderbird", "--headless", "--no-remote", "--profile", str(tmp_path / "profile"),
+         "--marionette", "--remote-allow-system-access"],
         env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
     ) as process:  # fmt: skip
         try:

@@ -8,6 +8,7 @@
     A> FETCH 1:* FLAGS                session A sends a command (the tag is added) and reads to the tagged response
     A| text                           a line of the literal that {+} or {} at the end of the line before announces; the
                                       line may go on after it: A& ) more
+    A~ text                           ... its last line, which does not end in CRLF
     A+ IDLE                           ... and reads to the continuation request
     A- DONE                           sends a line without a tag and reads to the tagged response of what is open
     A? EXISTS                         waits for such an untagged response
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "dialogues"
-_STEP = re.compile(r"([A-Za-z])([>+\-?!*%=.|&]) ?(.*)")
+_STEP = re.compile(r"([A-Za-z])([>+\-?!*%=.|~&]) ?(.*)")
 _HEADER = re.compile(r"(rfc|mailboxes|needs|quick): *(.*)")
 
 
@@ -92,8 +93,8 @@ def _header(dialogue: Dialogue, rfc: str, word: str, value: str) -> str:
 
 
 def _add(dialogue: Dialogue, rfc: str, session: str, kind: str, text: str) -> None:
-    if kind == "|":
-        _continue_literal(dialogue.steps[-1], text)
+    if kind in "|~":
+        _continue_literal(dialogue.steps[-1], text + ("\r\n" if kind == "|" else ""))
     elif kind == "&":
         step = dialogue.steps[-1]
         step.literals[-1] = (step.literals[-1][0], text)
@@ -105,9 +106,9 @@ def _continue_literal(step: Step, line: str) -> None:
     """Lines belong to the literal whose announcement ends what was last sent."""
     before = step.literals[-1][1] if step.literals else step.text
     if before.endswith(("{+}", "{}")):
-        step.literals.append((line + "\r\n", ""))
+        step.literals.append((line, ""))
     else:
-        step.literals[-1] = (step.literals[-1][0] + line + "\r\n", "")
+        step.literals[-1] = (step.literals[-1][0] + line, "")
 
 
 def _count(steps: list[Step]) -> None:

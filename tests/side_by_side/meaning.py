@@ -17,7 +17,7 @@ from tests.side_by_side.values import Atom, Response
 Meaning = dict[str, Any]
 ANY = Atom("#")
 # Response codes whose (first) number is the server's choice; those that say nothing to a client's program.
-CHOSEN = {"UIDVALIDITY": 0, "HIGHESTMODSEQ": 0, "APPENDUID": 0, "COPYUID": 0}
+CHOSEN = {"UIDVALIDITY": 0, "HIGHESTMODSEQ": 0, "MAILBOXID": 0, "APPENDUID": 0, "COPYUID": 0}
 SILENT = {"CAPABILITY", "ALERT"}
 
 
@@ -140,8 +140,9 @@ def mailbox_name(value: Any) -> str:
 def _list(word: str) -> Any:
     def read(meaning: Meaning, values: list[Any]) -> None:
         attributes, delimiter, name, *more = values
-        entry: list[Any] = [sorted(str(a).lower() for a in attributes), delimiter]
-        entry += [[_plain(extra) for extra in more]] if more else []
+        entry: Meaning = {"delimiter": delimiter, **{str(attribute).lower(): True for attribute in attributes}}
+        for extra in more:
+            entry.update(zip(map(str, extra[::2]), map(_plain, extra[1::2]), strict=True))
         meaning.setdefault(word, {})[mailbox_name(name)] = entry
 
     return read
@@ -161,8 +162,21 @@ def _status(meaning: Meaning, values: list[Any]) -> None:
 
 
 def _search(meaning: Meaning, values: list[Any]) -> None:
-    numbers = [int(v) for v in values if isinstance(v, str)]
-    meaning["SEARCH"] = [sorted(numbers), *(["MODSEQ"] if any(isinstance(v, list) for v in values) else [])]
+    numbers = sorted(int(v) for v in values if isinstance(v, str))
+    meaning["SEARCH"] = " ".join(map(str, numbers)) + (" MODSEQ" if any(isinstance(v, list) for v in values) else "")
+
+
+def _sort(meaning: Meaning, values: list[Any]) -> None:
+    """As one value: one message in another place would otherwise move all that follow."""
+    meaning["SORT"] = " ".join(str(value) for value in values if not isinstance(value, list))
+
+
+def _thread(meaning: Meaning, values: list[Any]) -> None:
+    meaning["THREAD"] = " ".join(map(_nested, values))
+
+
+def _nested(value: Any) -> str:
+    return f"({' '.join(map(_nested, value))})" if isinstance(value, list) else str(value)
 
 
 def _esearch(meaning: Meaning, values: list[Any]) -> None:
@@ -200,6 +214,8 @@ READERS: dict[str, Any] = {
     "LSUB": _list("LSUB"),
     "STATUS": _status,
     "SEARCH": _search,
+    "SORT": _sort,
+    "THREAD": _thread,
     "ESEARCH": _esearch,
     "VANISHED": _vanished,
     "FLAGS": _flags_response,

@@ -124,7 +124,8 @@ class Dovecot:
             lay(maildir_folder(home / "Maildir", name), messages, self._own)
         (home / "Maildir").mkdir(exist_ok=True)
         subscribed = home / "Maildir" / "subscriptions"
-        subscribed.write_text("".join(f"{name}\n" for name in mailboxes))
+        # Kept with the separator of Maildir++, whatever clients are shown.
+        subscribed.write_text("".join(f"{name.replace('/', '.')}\n" for name in mailboxes))
         self._own(home / "Maildir")
         self._own(subscribed)
         return _address(self._numbers)
