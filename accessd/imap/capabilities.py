@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 ALWAYS = (
     "IMAP4rev1",
+    "IMAP4rev2",
     "SASL-IR",
     "ID",
     "ENABLE",
