@@ -211,6 +211,8 @@ def test_guessed_app_passwords_count_as_failures(door, directory):
         ({"networks": networks(["192.0.2.0/24"])}, SECRET, "198.51.100.9", "network not allowed"),
         ({"app_passwords_only": True}, "secret", "192.0.2.1", "only app passwords"),
     ],
+    # A new app password each time has no place in the name of a test: xdist compares them.
+    ids=["other network", "other network, app password", "own password where only app passwords may"],
 )
 def test_a_right_password_that_may_not_be_used_here(door, directory, changes, password, ip, why):
     with_credentials(directory, **changes)
