@@ -97,15 +97,14 @@ class NetworksField(LinesField):
     """Networks in CIDR notation or single addresses, one per line; as they are stored."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(item_validator=check_network, required=False, **options)
+        options.setdefault("widget", UnfoldAdminTextareaWidget(attrs={"rows": 3}))
+        super().__init__(item_validator=parse_network, required=False, **options)
+
+    def _complaints(self, item: str) -> list[str]:
+        return [complaint.removeprefix(f"{item}: ") for complaint in super()._complaints(item)]
 
     def clean(self, value: Any) -> list[str]:
         return [parse_network(each) for each in super().clean(value)]
-
-
-def check_network(text: str) -> None:
-    """Raises ValidationError."""
-    parse_network(text)
 
 
 def _items(text: str) -> Sequence[str]:

@@ -263,6 +263,12 @@ class AppPassword(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def purposes(self) -> list[str]:
+        """What it may be used for, in words."""
+        words = {"IMAP": self.allow_imap, "POP3": self.allow_pop3, "sending": self.allow_smtp}
+        return [word for word, allowed in words.items() if allowed]
+
 
 class AppPasswordUse(models.Model):
     """When and from where an app password was last used. A table of its own, as no change of configuration."""
