@@ -10,6 +10,7 @@ from django.db import transaction
 from mailadmin.audit.models import AuditEntry
 from mailadmin.audit.record import Actor, record, values_of
 from mailadmin.directory.models import Account, AppPassword
+from mailadmin.status.sessions import end_sessions
 from mailcore.directory.credentials import digest_of, new_secret
 from mailcore.sasl.scram import new_verifier
 
@@ -54,8 +55,9 @@ def make_app_password(
 
 @transaction.atomic
 def revoke_app_password(actor: Actor, app_password: AppPassword) -> None:
-    """It opens nothing any more, from the next login on."""
+    """It opens nothing any more: the next login fails, and sessions that began with it are ended."""
     record(actor, AuditEntry.Action.DELETED, app_password, values_of(app_password), {})
+    end_sessions(app_password.account_id, app_password.pk)
     app_password.delete()
 
 

@@ -136,6 +136,20 @@ def test_an_app_password_opens_what_it_is_for_until_it_is_revoked(office):
         assert may_log_in(office, "imap", address, PASSWORD)
 
 
+def test_revoking_ends_the_sessions_that_began_with_it(office):
+    with an_account(office) as address, line(office, "imap") as own, line(office, "imap") as phone:
+        made = office.appliance.api("POST", "app-passwords", {"account": address, "name": "phone"}).body
+        wait_until(lambda: may_log_in(office, "imap", address, made["password"]), seconds=5)
+        phone.log_in("PLAIN", plain(address, made["password"]))
+        own.log_in("PLAIN", plain(address, PASSWORD))
+
+        office.appliance.api("DELETE", f"app-passwords/{made['id']}")
+
+        assert phone.until(b"* BYE").splitlines()[-1].startswith(b"* BYE")  # the socket waits at most 20 s for it
+        own.say(b"b NOOP")
+        assert own.until(b"b ").endswith(b"b OK NOOP completed\r\n")
+
+
 def test_the_last_use_of_an_app_password_is_written(office):
     with an_account(office) as address:
         made = office.appliance.api("POST", "app-passwords", {"account": address, "name": "phone"}).body
