@@ -58,6 +58,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _item("Message trace", "search_insights", "admin:trace_search"),
             _item("Connected clients", "devices", "admin:status_clientsession_changelist"),
             _item("Mailboxes", "inbox", "admin:mailboxes_mailbox_changelist"),
+            _item("Shared mailboxes", "folder_shared", "admin:mailboxes_mailboxacl_changelist"),
         ],
     },
     {

@@ -11,6 +11,7 @@ from django.views.generic import RedirectView
 
 from mailadmin.autoconfig import profiles
 from mailadmin.directory import app_password_admin
+from mailadmin.mailboxes import share_admin
 from mailadmin.panel_session import own_password, panel_login
 from mailadmin.status import views as status
 from mailadmin.trace import views as trace
@@ -27,6 +28,9 @@ def pages() -> list[URLPattern]:
         path("profile/domain/<str:name>/", wrap(profiles.of_domain), name="domain_profile"),
         path("app-password/account/<int:pk>/", wrap(app_password_admin.make), name="app_password_make"),
         path("app-password/<int:pk>/revoke/", wrap(app_password_admin.revoke), name="app_password_revoke"),
+        path("share/account/<int:pk>/", wrap(share_admin.make), name="share_make"),
+        path("share/<int:pk>/", wrap(share_admin.change), name="share_change"),
+        path("share/<int:pk>/end/", wrap(share_admin.end), name="share_end"),
         path("trace/", wrap(trace.search), name="trace_search"),
         path("trace/message/<str:queue_id>/", wrap(trace.message), name="trace_message"),
         path("trace/message/<str:queue_id>/events/", wrap(trace.message_events), name="trace_message_events"),

@@ -40,6 +40,7 @@ from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain, OauthIssuer
 from mailadmin.directory.quantities import format_bytes
 from mailadmin.directory.templatetags.mailkeep import moment
+from mailadmin.mailboxes.share_admin import shares_of
 from mailadmin.status.account_page import about_account
 from mailcore.config.loader import load_snapshot
 
@@ -260,6 +261,7 @@ class AccountAdmin(PanelAdmin):
                 "aliases_to": _aliases_to(account),
                 **about_account(account),
                 "app_passwords": with_use(account),
+                **shares_of(account),
             }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 

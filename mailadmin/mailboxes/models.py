@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now, Upper
 
+from mailcore.sharing import rights
+
 
 class Mailbox(models.Model):
     """An IMAP mailbox (RFC 3501 section 5.1)."""
@@ -135,6 +137,22 @@ class SearchSegment(models.Model):
         return f"{self.mailbox_id}/{self.first_uid}:{self.last_uid}"
 
 
+RIGHTS_IN_WORDS = {
+    rights.LOOKUP: "sees it in lists",
+    rights.READ: "reads messages",
+    rights.KEEP_SEEN: "marks as read",
+    rights.WRITE: "sets other flags",
+    rights.INSERT: "adds messages",
+    rights.POST: "sends mail to it",
+    rights.CREATE: "makes mailboxes below",
+    rights.DELETE_MAILBOX: "deletes or renames it",
+    rights.DELETE_MESSAGE: "marks as deleted",
+    rights.EXPUNGE: "removes what is so marked",
+    rights.ADMIN: "shares it with others",
+}
+"""The rights of RFC 4314 section 2.1 as people read them."""
+
+
 class MailboxAcl(models.Model):
     """What somebody may do with a mailbox of another (RFC 4314). The owner needs no row. The database deletes it with
     its mailbox.
@@ -153,9 +171,23 @@ class MailboxAcl(models.Model):
         db_table = "mailbox_acl"
         constraints = [models.UniqueConstraint(fields=["mailbox", "identifier", "negative"], name="mailbox_acl_unique")]
         indexes = [models.Index(fields=["identifier"], name="mailbox_acl_identifier")]
+        verbose_name = "share"
 
     def __str__(self) -> str:
-        return f"{self.mailbox_id} {'-' if self.negative else ''}{self.identifier} {self.rights}"
+        return f"{self.mailbox_id} {self.who} {self.rights}"
+
+    @property
+    def who(self) -> str:
+        """The identifier as it is written in a list of rights."""
+        return f"-{self.identifier}" if self.negative else self.identifier
+
+    @property
+    def allows(self) -> str:
+        """The rights in words."""
+        words = "everything"
+        if self.rights != rights.ALL:
+            words = ", ".join(text for letter, text in RIGHTS_IN_WORDS.items() if letter in self.rights)
+        return f"never: {words}" if self.negative else words
 
 
 class MailboxMetadata(models.Model):

@@ -12,8 +12,13 @@ from django.utils import timezone
 from mailadmin.api.tokens import create_token
 from mailadmin.audit.models import AuditEntry
 from mailadmin.content_security import POLICY
+<<<<<<< HEAD
 from mailadmin.directory.models import Alias, OauthIssuer
 from mailadmin.mailboxes.models import AccountUsage, Mailbox
+=======
+from mailadmin.directory.models import Alias
+from mailadmin.mailboxes.models import AccountUsage, Mailbox, MailboxAcl
+>>>>>>> 40d2ef4 (wip)
 from mailadmin.mailqueue.models import QueueMessage
 from mailadmin.status.models import ClientSession, ProcessStatus
 from mailadmin.trace.models import TraceEvent
@@ -35,7 +40,8 @@ def everything(panel, administrator, alice):
     TransportRule.objects.create(match=".example.net")
     SenderRewrite.objects.create(pattern="@lan.example", replacement="@linuxadmin.dev")
     AccountUsage.objects.create(account=alice, bytes=900, messages=3)
-    Mailbox.objects.create(account=alice, name="INBOX", uidvalidity=1)
+    inbox = Mailbox.objects.create(account=alice, name="INBOX", uidvalidity=1)
+    MailboxAcl.objects.create(mailbox=inbox, identifier="admin@linuxadmin.dev", rights="lr")
     create_token("monitoring", ["status:read"])
     OauthIssuer.objects.create(issuer="https://id.example.org", audience="mail", jwks_url="https://id.example.org/jwks")
     AuditEntry.objects.create(

@@ -189,6 +189,13 @@ SELECT inbox.id, n, 1, 'key.' || n || %(sizes)s, 2000 + n %% 50000, now() - (%(f
 FROM inbox CROSS JOIN generate_series(1, %(folder)s) n
 """
 
+# Every account shares a mailbox with the next one.
+SHARES = """
+INSERT INTO mailbox_acl (mailbox_id, identifier, negative, rights)
+SELECT mailbox.id, reader.address, false, 'lrs'
+FROM (SELECT min(id) AS id, account_id FROM mailbox GROUP BY account_id) AS mailbox
+JOIN account AS reader ON reader.id = mailbox.account_id + 1
+"""
 # The process lives until tomorrow: what is measured takes longer than a process may be silent.
 SESSIONS = """
 WITH process AS (
@@ -211,12 +218,12 @@ STEPS = (
     ("aliases", ALIASES), ("mailboxes", MAILBOXES), ("rules", RULES), ("rewrites", REWRITES), ("networks", NETWORKS),
     ("tokens", TOKENS), ("queue", QUEUE_MESSAGES), ("recipients", QUEUE_RECIPIENTS), ("weeks", WEEKS), ("trace", TRACE),
     ("traffic", TRAFFIC), ("audit log", AUDIT), ("folder", FOLDER),
-    ("sessions", SESSIONS),
+    ("sessions", SESSIONS), ("shares", SHARES),
 )  # fmt: skip
 SEEDED = (
     "domain", "account", "account_usage", "alias", "mailbox", "relay_host", "transport_rule", "sender_rewrite",
     "my_network", "api_token", "queue_message", "queue_recipient", "trace_event", "traffic_hour", "audit_entry",
-    "message", "client_session",
+    "message", "client_session", "mailbox_acl",
 )  # fmt: skip
 
 
