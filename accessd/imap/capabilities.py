@@ -23,6 +23,7 @@ ALWAYS = (
     "QRESYNC",
     "NOTIFY",
     "ESEARCH",
+    "SEARCH=FUZZY",
     "SEARCHRES",
     "INPROGRESS",
     "MULTISEARCH",

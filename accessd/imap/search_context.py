@@ -22,7 +22,7 @@ from accessd.imap.search_units import Question
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox import sorting
 from mailcore.mailbox.search_keys import SearchKey
-from mailcore.mailbox.sorting import SortBy
+from mailcore.mailbox.sorting import Criterion, SortBy
 
 if TYPE_CHECKING:
     from accessd.imap.selected import View
@@ -108,6 +108,8 @@ def follow(
     context = Context(session.tag, key, criteria, by_uid, array("I", found))
     if needs_selection(key):
         return [refuse(context.tag, "Message numbers change their meaning")]
+    if criteria is not None and any(each.criterion is Criterion.RELEVANCY for each in criteria):
+        return [refuse(context.tag, "Relevancy changes with every message")]
     if context.is_too_large():
         return [refuse(context.tag, "Too many results")]
     if view.contexts is None:

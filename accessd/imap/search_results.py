@@ -18,10 +18,18 @@ def plain(name: bytes, numbers: Sequence[int], modseq: int) -> bytes:
 
 
 def extended(
-    numbers: list[int], modseq: int, tag: bytes, returns: Returns, *, by_uid: bool, origin: bytes = b""
+    numbers: list[int],
+    scores: Sequence[int],
+    modseq: int,
+    tag: bytes,
+    returns: Returns,
+    *,
+    by_uid: bool,
+    origin: bytes = b"",
 ) -> bytes:
     """`* ESEARCH (TAG "a") UID ALL 1:3`. `numbers` are in the order of the search or the sort, so MIN is the first of
-    them (RFC 5267 section 3.1). `origin` says of which mailbox they are.
+    them (RFC 5267 section 3.1). `scores` are theirs, told where ALL or PARTIAL tells which
+    messages they belong to (RFC 6203 section 4). `origin` says of which mailbox they are.
     """
     words = [b"ESEARCH (TAG %b%b)" % (response.string(tag), origin)]
     if by_uid:
@@ -38,6 +46,9 @@ def extended(
     if returns.partial is not None:
         some = returns.partial.of(numbers)
         words.append(b"PARTIAL (%b %b)" % (returns.partial.text, format_numbers(some) if some else b"NIL"))
+    if returns.tells_scores:
+        told = scores if returns.partial is None else returns.partial.of(scores)
+        words.append(b"RELEVANCY (%b)" % b" ".join(b"%d" % score for score in told))
     if modseq and numbers:
         words.append(b"MODSEQ %d" % modseq)
     return response.untagged(b" ".join(words))

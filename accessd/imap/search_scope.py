@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from accessd.imap.grammar.multisearch import Source
 from accessd.imap.grammar.search_return import Returns
-from accessd.imap.search_units import Question, find
+from accessd.imap.search_units import Found, Question, find
 from mailcore.identity import AccountRef
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import list_mailboxes, spellings, subscriptions
@@ -72,11 +72,9 @@ def find_in(
     progress: Progress | None = None,
     *,
     with_modseq: bool,
-) -> tuple[int, list[int], int]:
-    """In one mailbox: its UIDVALIDITY, the UIDs found, and the highest MODSEQ told if that was asked about. Raises
-    MailboxNotFound and NotPermitted.
-    """
+) -> tuple[int, Found]:
+    """In one mailbox: its UIDVALIDITY, and what was found. Raises MailboxNotFound and NotPermitted."""
     place = places.resolve(conn, reader, name).require(READ)
     opened = mailboxes.open_mailbox(conn, storage, place.owner, place.name, read_only=True)
     question = Question(storage, place.owner, opened.record, key, opened.uids, opened.first_recent_uid, (), with_modseq)
-    return opened.record.uidvalidity, *find(conn, question, returns)
+    return opened.record.uidvalidity, find(conn, question, returns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import Connection
 
@@ -16,7 +16,7 @@ from mailcore.index.records import MailboxRecord
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox import sorting, threading
 from mailcore.mailbox.progress import Progress
-from mailcore.mailbox.search import search
+from mailcore.mailbox.search import search_scored
 from mailcore.mailbox.search_keys import SearchKey
 from mailcore.mailbox.sorting import SortBy
 from mailcore.mailbox.threading import Algorithm, Forest
@@ -24,6 +24,9 @@ from mailcore.store.storage import Storage
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
+
+FULL_SCORE = 100
+"""Of what matches exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,11 @@ class Question:
 
     def find(self, conn: Connection, among: Set[int] | None = None) -> list[int]:
         """The UIDs found, in order: of all messages, or of those `among`."""
-        return search(
+        return self.find_scored(conn, among)[0]
+
+    def find_scored(self, conn: Connection, among: Set[int] | None = None) -> tuple[list[int], dict[int, int]]:
+        """The same, and how well those match that FUZZY keys have found."""
+        return search_scored(
             conn,
             self.storage,
             self.owner,
@@ -78,21 +85,31 @@ class Question:
         )
 
 
-def find(conn: Connection, question: Question, returns: Returns | None) -> tuple[list[int], int]:
-    """SEARCH: UIDs, and the highest MODSEQ of those told, if that was asked about."""
-    found = question.find(conn)
-    return found, _highest_modseq(conn, question, found, returns)
+class Found(NamedTuple):
+    """UIDs in their order, how well each matches, and the highest MODSEQ of those told, 0 if nobody asked."""
+
+    uids: list[int]
+    scores: list[int]
+    modseq: int
 
 
-def find_sorted(
-    conn: Connection, question: Question, criteria: Sequence[SortBy], returns: Returns | None
-) -> tuple[list[int], int]:
+def find(conn: Connection, question: Question, returns: Returns | None) -> Found:
+    """SEARCH."""
+    found, scores = question.find_scored(conn)
+    return Found(found, _in_order(scores, found), _highest_modseq(conn, question, found, returns))
+
+
+def find_sorted(conn: Connection, question: Question, criteria: Sequence[SortBy], returns: Returns | None) -> Found:
     """SORT: the same in the order of the criteria."""
-    found = question.find(conn)
+    found, scores = question.find_scored(conn)
     ordered = sorting.sort(
-        conn, question.storage, question.owner, question.mailbox, criteria, found, progress=question.progress
+        conn, question.storage, question.owner, question.mailbox, criteria, found, scores, question.progress
     )
-    return ordered, _highest_modseq(conn, question, ordered, returns)
+    return Found(ordered, _in_order(scores, ordered), _highest_modseq(conn, question, ordered, returns))
+
+
+def _in_order(scores: dict[int, int], found: Sequence[int]) -> list[int]:
+    return [scores.get(uid, FULL_SCORE) for uid in found] if scores else [FULL_SCORE] * len(found)
 
 
 def _highest_modseq(conn: Connection, question: Question, found: list[int], returns: Returns | None) -> int:

@@ -19,6 +19,7 @@ from mailcore.index import statements as index_statements
 from mailcore.index.index import flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.fuzzy import FuzzyScores
 from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.rare import rare_rows
 from mailcore.mailbox.reading import read_messages
@@ -33,6 +34,7 @@ from mailcore.mailbox.search_keys import (
     DateKey,
     EmailId,
     FlagKey,
+    Fuzzy,
     Header,
     Keyword,
     ModSeq,
@@ -71,16 +73,36 @@ def search(
     among: Set[int] | None = None,
     progress: Progress | None = None,
 ) -> list[int]:
+    """See `search_scored`, which tells how well each of them matches, too."""
+    return search_scored(conn, storage, account, mailbox, key, uids_in_order, first_recent_uid, saved, among, progress)[
+        0
+    ]
+
+
+def search_scored(
+    conn: Connection,
+    storage: Storage,
+    account: AccountRef,
+    mailbox: MailboxRecord,
+    key: SearchKey,
+    uids_in_order: Sequence[int],
+    first_recent_uid: int | None = None,
+    saved: Sequence[int] = (),
+    among: Set[int] | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[int], dict[int, int]]:
     """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
     order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`.
-    With `among`, only these are searched. `progress` counts the messages that have to be read.
+    With `among`, only these are searched. `progress` counts the messages that have to be read. The
+    scores, 1 to 100, are of messages that a FUZZY key found; all others match fully.
     """
     asked = set(uids_in_order) if among is None else set(among)
     if not asked:
-        return []
+        return [], {}
     span = (uids_in_order[0], uids_in_order[-1]) if among is None else (min(asked), max(asked))
     running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved, span, progress)
-    return sorted(running.matching(key, asked))
+    found = sorted(running.matching(key, asked))
+    return found, running.scores
 
 
 class _Search:
@@ -108,7 +130,13 @@ class _Search:
         self._span = span
         self._progress = progress or Progress()
         self._rows: dict[int, FlagRow] | None = None
+        self._fuzzy = FuzzyScores(self.matching)
         self._envelopes: dict[int, bytes] = {}
+
+    @property
+    def scores(self) -> dict[int, int]:
+        """How well messages match that FUZZY keys have found."""
+        return self._fuzzy.scores()
 
     def matching(self, key: SearchKey, among: set[int]) -> set[int]:
         """Those of `among` that match."""
@@ -131,6 +159,8 @@ class _Search:
                 return set(_in_ranges(among, ranges, max(self._view)))
             case SeqSet(ranges):
                 return self._in_sequence(among, ranges)
+            case Fuzzy(inner):
+                return self._fuzzy.matching(inner, among)
             case Saved():
                 return among.intersection(self._saved)
             case Recent(is_set):
@@ -247,7 +277,7 @@ def _cost(key: SearchKey) -> int:
             return max(map(_cost, keys), default=_NOTHING)
         case Or(left, right):
             return max(_cost(left), _cost(right))
-        case Not(inner):
+        case Not(inner) | Fuzzy(inner):
             return _cost(inner)
         case All() | UidSet() | SeqSet() | Saved() | Recent():
             return _NOTHING

@@ -156,6 +156,13 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """What `key` asks for, or something like it (RFC 6203); of texts: many of their words, or what they begin with."""
+
+    key: SearchKey
+
+
+@dataclass(frozen=True, slots=True)
 class ModSeq:
     """Changed at or after `modseq` (RFC 7162 section 3.1.5)."""
 
@@ -179,6 +186,7 @@ SearchKey = (
     | UidSet
     | SeqSet
     | Saved
+    | Fuzzy
     | EmailId
     | ModSeq
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from accessd.imap.command import Command
 from accessd.imap.grammar.mailbox_name import read_mailbox
-from accessd.imap.grammar.search_key import needs_selection, read_search
+from accessd.imap.grammar.search_key import is_fuzzy, needs_selection, read_search
 from accessd.imap.grammar.search_return import Returns, read_returns
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 from mailcore.mailbox.search_keys import SearchKey
@@ -50,6 +50,8 @@ def multi_search(scanner: Scanner) -> Command:
         raise BadSyntax("Message numbers are those of the selected mailbox")
     if not command.only_selected and returns.saves:
         raise BadSyntax("Only results of the selected mailbox can be saved")
+    if returns.tells_scores and not is_fuzzy(command.key):
+        raise BadSyntax("RELEVANCY is of FUZZY searches")
     if returns.updates:
         raise BadSyntax("Only results of SEARCH and SORT are kept up to date")
     return command

@@ -23,6 +23,7 @@ from mailcore.mailbox.search_keys import (
     DateKey,
     EmailId,
     FlagKey,
+    Fuzzy,
     Header,
     Keyword,
     ModSeq,
@@ -40,7 +41,7 @@ from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 MAX_DEPTH = 50
 _OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
-_ENTRY = re.compile(rb'"(?:[^"\\]|\\["\\])*" (?:priv|shared|all) ', re.IGNORECASE)
+_ENTRY = re.compile(rb'"/flags/(?:\\\\)?[^\x00-\x20\x7f-\xff(){%*"\\\]]+" (?:priv|shared|all) ', re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -226,6 +227,7 @@ _WITH_ARGUMENTS: dict[str, Callable[[_Reader], SearchKey]] = {
     "SAVEDBEFORE": _date(DateField.SAVED, Comparison.BEFORE),
     "SAVEDON": _date(DateField.SAVED, Comparison.ON),
     "SAVEDSINCE": _date(DateField.SAVED, Comparison.SINCE),
+    "FUZZY": lambda reader: Fuzzy(_next_key(reader)),
     "EMAILID": lambda reader: EmailId(email_number(_object_id(reader))),
     "THREADID": _thread_id,
     "SENTBEFORE": _date(DateField.SENT, Comparison.BEFORE),
@@ -252,6 +254,11 @@ def names_numbers(key: SearchKey) -> bool:
     return _contains(key, SeqSet)
 
 
+def is_fuzzy(key: SearchKey) -> bool:
+    """Does FUZZY occur? Only then there is RELEVANCY (RFC 6203 section 4)."""
+    return _contains(key, Fuzzy)
+
+
 def needs_selection(key: SearchKey) -> bool:
     """Do message sequence numbers or `$` occur? They mean nothing outside the selected mailbox."""
     return names_numbers(key) or _contains(key, Saved)
@@ -265,5 +272,7 @@ def _contains(key: SearchKey, kind: type) -> bool:
             return _contains(left, kind) or _contains(right, kind)
         case Not(inner):
             return _contains(inner, kind)
+        case Fuzzy(inner):
+            return kind is Fuzzy or _contains(inner, kind)
         case _:
             return isinstance(key, kind)

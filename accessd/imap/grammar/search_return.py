@@ -14,9 +14,9 @@ from accessd.imap.grammar.tokens import MAX_UINT32, BadSyntax, Scanner
 T = TypeVar("T", bound=Sequence[int])
 
 _PARTIAL = re.compile(rb"(-?)(\d{1,10}):(-?)(\d{1,10})")
-_OPTIONS = frozenset({"MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE"})
-# They say nothing of what is to be told of the results (RFC 5267 section 4).
-_ASIDE = frozenset({"CONTEXT", "UPDATE"})
+_OPTIONS = frozenset({"MIN", "MAX", "ALL", "COUNT", "SAVE", "CONTEXT", "UPDATE", "RELEVANCY"})
+# They say nothing of which results are to be told (RFC 5267 section 4, RFC 6203 section 4).
+_ASIDE = frozenset({"CONTEXT", "UPDATE", "RELEVANCY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Returns:
     def is_silent(self) -> bool:
         """Is the result only to be kept, not told (RFC 5182 section 2.1)?"""
         return self.partial is None and self.options - _ASIDE == {"SAVE"}
+
+    @property
+    def tells_scores(self) -> bool:
+        """Is it to be told how well results match (RFC 6203 section 4)?"""
+        return "RELEVANCY" in self.options
 
     @property
     def updates(self) -> bool:

@@ -1,4 +1,4 @@
-"""SORT and THREAD: their values and arguments (RFC 5256 sections 2 and 3, RFC 5957, ESORT of RFC 5267 section 3)."""
+"""SORT and THREAD: values and arguments (RFC 5256 sections 2 and 3, RFC 5957, RFC 6203, RFC 5267 section 3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from accessd.imap.command import Command
 from accessd.imap.grammar import charset
 from accessd.imap.grammar.command_args import ArgumentsParser
-from accessd.imap.grammar.search_key import read_keys
+from accessd.imap.grammar.search_key import is_fuzzy, read_keys
 from accessd.imap.grammar.search_return import Returns, read_returns
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 from mailcore.mailbox.search_keys import SearchKey
@@ -15,7 +15,7 @@ from mailcore.mailbox.sorting import Criterion, SortBy
 from mailcore.mailbox.threading import Algorithm
 
 _MOST_CRITERIA = 20
-_CRITERIA = {each.value: each for each in Criterion if each is not Criterion.RELEVANCY}
+_CRITERIA = {each.value: each for each in Criterion}
 _ALGORITHMS = {each.value: each for each in Algorithm}
 
 
@@ -47,7 +47,13 @@ def sort(*, by_uid: bool) -> ArgumentsParser:
         criteria = scanner.parenthesised(_criterion)
         if len(criteria) > _MOST_CRITERIA:
             raise BadSyntax("Too many sort criteria")
-        return Sort(tuple(criteria), _search_criteria(scanner), by_uid, returns)
+        key = _search_criteria(scanner)
+        scored = (returns is not None and returns.tells_scores) or any(
+            each.criterion is Criterion.RELEVANCY for each in criteria
+        )
+        if scored and not is_fuzzy(key):
+            raise BadSyntax("RELEVANCY is of FUZZY searches")
+        return Sort(tuple(criteria), key, by_uid, returns)
 
     return read
 

@@ -13,7 +13,7 @@ from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.in_progress import telling_progress
 from accessd.imap.response import Completion, Response
 from accessd.imap.search_scope import find_in, mailboxes_of
-from accessd.imap.search_units import Question, find
+from accessd.imap.search_units import Found, Question, find
 from mailcore.errors import MailboxNotFound, NotPermitted
 from mailcore.mailbox.progress import Progress
 from mailcore.sharing.names import name_for
@@ -42,11 +42,11 @@ async def _in_selected(session: ImapSession, command: MultiSearch, progress: Pro
     question = Question.ask(session, command.key, progress)
     if returns.saves:
         view.save(())
-    uids, modseq = await session.context.offload(find, question, returns)
+    found = await session.context.offload(find, question, returns)
     if returns.saves:
-        view.save(returns.of(uids))
+        view.save(returns.of(found.uids))
     name = name_for(session.reader.address, view.owner.address, view.record.name)
-    return _format(session, command, name, view.record.uidvalidity, uids, modseq)
+    return _format(session, command, name, view.record.uidvalidity, found)
 
 
 async def _in_other(session: ImapSession, command: MultiSearch, name: str, progress: Progress) -> bytes:
@@ -54,7 +54,7 @@ async def _in_other(session: ImapSession, command: MultiSearch, name: str, progr
     if with_modseq:
         session.enable(CONDSTORE)
     try:
-        uidvalidity, uids, modseq = await session.context.offload(
+        uidvalidity, found = await session.context.offload(
             find_in,
             session.storage,
             session.reader,
@@ -67,13 +67,13 @@ async def _in_other(session: ImapSession, command: MultiSearch, name: str, progr
     except (MailboxNotFound, NotPermitted):
         # Since the list was made.
         return b""
-    return _format(session, command, name, uidvalidity, uids, modseq)
+    return _format(session, command, name, uidvalidity, found)
 
 
-def _format(
-    session: ImapSession, command: MultiSearch, name: str, uidvalidity: int, uids: list[int], modseq: int
-) -> bytes:
-    if not uids or command.returns.is_silent:
+def _format(session: ImapSession, command: MultiSearch, name: str, uidvalidity: int, found: Found) -> bytes:
+    if not found.uids or command.returns.is_silent:
         return b""
     origin = b" MAILBOX %b UIDVALIDITY %d" % (response.mailbox(name, utf8=session.utf8), uidvalidity)
-    return search_results.extended(uids, modseq, session.tag, command.returns, by_uid=True, origin=origin)
+    return search_results.extended(
+        found.uids, found.scores, found.modseq, session.tag, command.returns, by_uid=True, origin=origin
+    )

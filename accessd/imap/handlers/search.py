@@ -32,12 +32,12 @@ async def search(session: ImapSession, command: Search) -> AsyncGenerator[Respon
         view.save(())
     with telling_progress(session) as progress:
         question = Question.ask(session, command.key, progress)
-        uids, modseq = await session.context.offload(find, question, returns)
+        uids, scores, modseq = await session.context.offload(find, question, returns)
     numbers = uids if command.by_uid else [view.sequence_number(uid) for uid in uids]
     if returns is None:
         yield search_results.plain(b"SEARCH", numbers, modseq)
     elif not returns.is_silent:
-        yield search_results.extended(numbers, modseq, session.tag, returns, by_uid=command.by_uid)
+        yield search_results.extended(numbers, scores, modseq, session.tag, returns, by_uid=command.by_uid)
     if returns is not None and returns.saves:
         view.save(returns.of(uids))
     if returns is not None and returns.updates:

@@ -24,12 +24,12 @@ async def sort(session: ImapSession, command: Sort) -> AsyncGenerator[Response, 
         view.save(())
     with telling_progress(session) as progress:
         question = Question.ask(session, command.key, progress)
-        uids, modseq = await session.context.offload(find_sorted, question, command.criteria, returns)
+        uids, scores, modseq = await session.context.offload(find_sorted, question, command.criteria, returns)
     numbers = uids if command.by_uid else [view.sequence_number(uid) for uid in uids]
     if returns is None:
         yield search_results.plain(b"SORT", numbers, modseq)
     elif not returns.is_silent:
-        yield search_results.extended(numbers, modseq, session.tag, returns, by_uid=command.by_uid)
+        yield search_results.extended(numbers, scores, modseq, session.tag, returns, by_uid=command.by_uid)
     if returns is not None and returns.saves:
         view.save(sorted(returns.of(uids)))
     if returns is not None and returns.updates:
