@@ -12,13 +12,8 @@ from django.utils import timezone
 from mailadmin.api.tokens import create_token
 from mailadmin.audit.models import AuditEntry
 from mailadmin.content_security import POLICY
-<<<<<<< HEAD
 from mailadmin.directory.models import Alias, OauthIssuer
-from mailadmin.mailboxes.models import AccountUsage, Mailbox
-=======
-from mailadmin.directory.models import Alias
 from mailadmin.mailboxes.models import AccountUsage, Mailbox, MailboxAcl
->>>>>>> 40d2ef4 (wip)
 from mailadmin.mailqueue.models import QueueMessage
 from mailadmin.status.models import ClientSession, ProcessStatus
 from mailadmin.trace.models import TraceEvent
