@@ -80,7 +80,12 @@ def _write(data: bytes, structure: Part | None, item: BodyItem) -> bytes:
     if item.partial is not None:
         start, length = item.partial
         value = value[start : start + length]
-    return b"%b {%d}\r\n%b" % (item.label, len(value), value)
+    return b"%b {%d}\r\n%b" % (item.label, len(value), without_nul(value))
+
+
+def without_nul(value: bytes) -> bytes:
+    """NUL may be in a message that another program stored, but never in a literal; Dovecot puts the same for it."""
+    return value.replace(b"\0", b"\x80") if b"\0" in value else value
 
 
 def write_large(
@@ -152,7 +157,7 @@ def _header(block: bytes, item: BodyItem) -> bytes:
     block = _fields(block, item.section)
     if item.partial is not None:
         block = block[item.partial[0] : item.partial[0] + item.partial[1]]
-    return b"%b {%d}\r\n%b" % (item.label, len(block), block)
+    return b"%b {%d}\r\n%b" % (item.label, len(block), without_nul(block))
 
 
 def _fields(block: bytes, section: Section) -> bytes:
@@ -168,6 +173,6 @@ def _blocks(message: StoredMessage, start: int, end: int) -> Iterator[bytes]:
         piece = chunk[max(0, start - position) : end - position]
         position += len(chunk)
         if piece:
-            yield piece
+            yield without_nul(piece)
     if position < end:
         raise ConnectionAbortedError("a message became shorter while it was sent")

@@ -10,7 +10,15 @@ from psycopg import Connection
 
 from accessd.imap.fetch_fields import CACHED, FieldWriter, Row
 from accessd.imap.fetch_rare import rare_fields
-from accessd.imap.fetch_sections import HEAD_BYTES, LARGE_BYTES, only_headers, only_whole, read_head, write_sections
+from accessd.imap.fetch_sections import (
+    HEAD_BYTES,
+    LARGE_BYTES,
+    only_headers,
+    only_whole,
+    read_head,
+    without_nul,
+    write_sections,
+)
 from accessd.imap.flag_tables import FlagTables, can_answer
 from accessd.imap.grammar.fetch_att import RARE, BodyItem, FetchItem, Field
 from accessd.imap.selected import View
@@ -275,7 +283,8 @@ def _read(store: MessageStore, plan: Plan, wanted: Sequence[Located]) -> tuple[l
     gone = 0
     for located, data in zip(wanted, found, strict=True):
         if data is not None and plan.whole:
-            parts += (b"%b%b {%d}\r\n" % (opening(located), plan.sections[0].label, len(data)), data, b")\r\n")
+            head = b"%b%b {%d}\r\n" % (opening(located), plan.sections[0].label, len(data))
+            parts += (head, without_nul(data), b")\r\n")
         elif data is not None and (response := _write(store, plan, located, data)) is not None:
             parts.append(response)
         else:

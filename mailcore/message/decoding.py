@@ -99,9 +99,14 @@ def _quoted_printable(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         rest += piece
         cut = rest.rfind(b"\n") + 1 or _without_escape(rest)
-        yield binascii.a2b_qp(rest[:cut])
+        yield _decode_lines(rest[:cut])
         rest = rest[cut:]
-    yield binascii.a2b_qp(rest)
+    yield _decode_lines(rest)
+
+
+def _decode_lines(text: bytes) -> bytes:
+    """White space at the end of a line came on the way (RFC 2045 section 6.7, rule 3)."""
+    return binascii.a2b_qp(b"\r\n".join([line.rstrip(b" \t") for line in text.split(b"\r\n")]))
 
 
 def _without_escape(line: bytes) -> int:

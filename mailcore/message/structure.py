@@ -31,7 +31,7 @@ _DEFAULT_TEXT = ("text", "plain", (("charset", b"us-ascii"),))
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part; the message itself is the root. [header_start, body_start) is its header with the empty line,
-    [body_start, body_end) its body. A message/rfc822 part has one child: the message in it.
+    [body_start, body_end) its body. A message/rfc822 or message/global part has one child: the message in it.
 
     `lines` is counted for text and message/rfc822, where BODYSTRUCTURE shows it, and 0 for others.
     """
@@ -58,8 +58,8 @@ class Part:
 
     @property
     def is_message(self) -> bool:
-        """message/rfc822 whose message has been parsed."""
-        return self.type == "message" and self.subtype == "rfc822"
+        """message/rfc822 or message/global whose message has been parsed."""
+        return self.type == "message" and bool(self.children)
 
 
 class Octets(Protocol):
@@ -123,6 +123,11 @@ class _Open:
         # Where on the stack the outer multipart with the same boundary is, while this one hides it.
         self.shadowed: int | None = None
 
+    @property
+    def holds_message(self) -> bool:
+        """message/global is of RFC 6532 section 3.7; RFC 9051 shows both alike."""
+        return self.media[0] == "message" and self.media[1] in ("rfc822", "global")
+
 
 class _Parser:
     def __init__(self, data: Octets) -> None:
@@ -168,9 +173,15 @@ class _Parser:
         delimiter."""
         line = self._data[start + 2 : min(line_end, start + MAX_BOUNDARY + 8)].rstrip()
         level = self._boundaries.get(line)
-        if level is None and line.endswith(b"--"):
-            return self._boundaries.get(line[:-2]), True
-        return level, False
+        if level is not None:
+            return level, False
+        if line.endswith(b"--") and (level := self._boundaries.get(line[:-2])) is not None:
+            return level, True
+        # It is enough that a line begins with the boundary (RFC 2046 section 5.1.1); of several with the longest.
+        for boundary in sorted(self._boundaries, key=len, reverse=True):
+            if line.startswith(boundary):
+                return self._boundaries[boundary], line.startswith(b"--", len(boundary))
+        return None, False
 
     def _open_part(self, start: int) -> int:
         """Read the header at `start`, push the part, and the messages it consists of. Returns where its body
@@ -181,7 +192,7 @@ class _Parser:
             self._parts += 1
             self._read_type(part)
             self._stack.append(part)
-            if not (part.media[0] == "message" and part.media[1] == "rfc822") or cut_short:
+            if not part.holds_message or cut_short:
                 return max(end - 1, 0)
             start = end
 
@@ -223,7 +234,7 @@ class _Parser:
             part.media = ("message", "rfc822", ())
         if part.media[0] == "multipart":
             self._expect_boundary(part)
-        elif part.media[:2] == ("message", "rfc822") and len(self._stack) >= MAX_DEPTH:
+        elif part.holds_message and len(self._stack) >= MAX_DEPTH:
             part.media = ("application", "octet-stream", ())
 
     def _expect_boundary(self, part: _Open) -> None:
@@ -256,7 +267,7 @@ class _Parser:
 
     def _finished(self, part: _Open, end: int) -> Part:
         main, sub, parameters = part.media
-        is_message = main == "message" and sub == "rfc822"
+        is_message = part.holds_message
         if is_message and not part.children:
             part.children.append(_empty_message(part.body_start))
         lines = self._data.count(b"\n", part.body_start, end) if main == "text" or is_message else 0

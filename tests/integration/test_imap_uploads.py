@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from mailcore.store.layout import mbox_file
 from tests.integration.imap_server import (  # noqa: F401
     ImapServer,
     RawClient,
@@ -158,3 +159,25 @@ def test_the_largest_message_is_told(imap: ImapServer) -> None:
     assert client.ok(b"STATUS INBOX (APPENDLIMIT)").untagged == [b"* STATUS INBOX (APPENDLIMIT %d)\r\n" % limit]
     client.send(b"a1 APPEND INBOX {%d}\r\n" % (limit + 1))
     assert client.read_line().startswith(b"a1 NO [TOOBIG]")
+
+
+@STORES
+def test_nul_in_a_message_of_another_program_is_no_nul_in_a_literal(imap: ImapServer, store: str) -> None:
+    """RFC 3501 section 9, CHAR8; in the place of each octet stands one, so that sizes stay."""
+    address = imap.account(store)
+    client = imap.login(address)
+    client.append(b"INBOX", b"Subject: x\r\n\r\nbefore\r\n")
+    small, large = b"Subject: a\0b\n\nnul: \0\n", b"Subject: large\n\n" + b"nul: \0\n" * 200_000
+    if store == "maildir":
+        for number, content in enumerate((small, large)):
+            (imap.maildir(address) / "new" / f"170000000{number}.other").write_bytes(content)
+    else:
+        file = imap.maildir(address).parent / "mbox" / mbox_file("INBOX")
+        with file.open("ab") as mbox:
+            for content in (small, large):
+                mbox.write(b"From a@example.net Thu Jan  1 00:00:00 2026\n" + content + b"\n")
+    client.ok(b"SELECT INBOX")
+
+    assert body_of(client, 2) == small.replace(b"\n", b"\r\n").replace(b"\0", b"\x80")
+    assert body_of(client, 2, b"BODY.PEEK[HEADER]") == b"Subject: a\x80b\r\n\r\n"
+    assert body_of(client, 3) == large.replace(b"\n", b"\r\n").replace(b"\0", b"\x80")

@@ -92,7 +92,7 @@ def _check_single(body, *, extended):
     assert all(value is None or isinstance(value, bytes) for value in (content_id, description))
     _check_parameters(parameters)
     leaves = 1
-    if (main, sub) == (b"message", b"rfc822"):
+    if main == b"message" and sub in (b"rfc822", b"global"):
         check_envelope(rest[0])
         leaves += check_body(rest[1], extended=extended)
         assert isinstance(rest[2], int)
