@@ -29,7 +29,7 @@ from accessd.notifications import Hub
 from accessd.pop3.session import Pop3Session
 from accessd.sessions import SessionRegistry
 from accessd.settings import Protocol, Settings
-from accessd.tally import Tally, shared_folder
+from accessd.tally import Tally, meeting_place
 from mailcore import log as logging
 from mailcore.config.live import LiveConfig
 from mailcore.db.pool import open_pool
@@ -95,7 +95,7 @@ async def run(settings: Settings, number: int) -> None:
     await offload(recover, settings.mail_home)
     journal = await offload.plain(Journal, journals(settings.mail_home), settings.mail_home)
     files = FileWatch(offload, storage, hub)
-    tally = Tally(shared_folder(settings.mail_home))
+    tally = Tally(meeting_place(settings.mail_home))
     limits = ConnectionLimits(tally, config.current, most=most_files - FILES_KEPT_FREE)
     context = Context(
         offload=offload,

@@ -8,6 +8,7 @@ never too small and hardly ever too large (a count-min sketch), in memory that d
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import mmap
@@ -16,17 +17,29 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from mailcore.log import get_logger
+
 BUCKETS = 32_768
 ROWS = 2
 TABLE_BYTES = ROWS * BUCKETS * 4
 _SHARED_MEMORY = Path("/dev/shm")
 
+log = get_logger(__name__)
 
-def shared_folder(mail_home: Path) -> Path:
-    """Where the processes of one installation and user on this machine meet; made if need be, ours alone.
 
-    Raises OSError when it is somebody else's.
+def meeting_place(mail_home: Path) -> Path:
+    """The folder of the processes of one installation and user on this machine, ours alone.
+
+    Where there can be none a new one: then each process counts for itself, which is better than no process.
     """
+    try:
+        return _shared_folder(mail_home)
+    except OSError as error:
+        log.error("connections_counted_by_process", error=str(error))
+        return Path(tempfile.mkdtemp(prefix="mailkeep-"))
+
+
+def _shared_folder(mail_home: Path) -> Path:
     name = hashlib.blake2b(os.fsencode(mail_home), digest_size=8).hexdigest()
     parent = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
     folder = parent / f"mailkeep-{os.getuid()}-{name}"
@@ -79,9 +92,11 @@ class Tally:
         self._others = {name: table for name, table in others.items() if table is not None}
 
     def close(self) -> None:
-        """This process counts no more."""
+        """This process counts no more; the last one takes the folder along."""
         (self._folder / self._name).unlink(missing_ok=True)
         os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
 
 
 def _places(key: str) -> tuple[int, int]:
@@ -91,9 +106,12 @@ def _places(key: str) -> tuple[int, int]:
 
 def _create(folder: Path, name: str) -> tuple[int, memoryview]:
     """Locked before it has its name: nobody takes it for the file of a dead process."""
+    # Another process may just have ended as the last one.
+    folder.mkdir(mode=0o700, exist_ok=True)
     hidden = folder / f".{name}"
     descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    os.ftruncate(descriptor, TABLE_BYTES)
+    # All of it now: memory that is found missing later kills the process.
+    os.posix_fallocate(descriptor, 0, TABLE_BYTES)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.rename(hidden, folder / name)
     return descriptor, memoryview(mmap.mmap(descriptor, TABLE_BYTES)).cast("I")

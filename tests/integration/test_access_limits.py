@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ import uvloop
 from accessd.limits import ConnectionLimits
 from accessd.listener import SILENT_S, Listener
 from accessd.settings import Endpoint
-from accessd.tally import Tally
+from accessd.tally import Tally, meeting_place
 from mailcore.config.snapshot import NetworkSet, Snapshot
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import TooManyConnections
@@ -192,7 +193,21 @@ def test_other_processes_count_until_they_die(tmp_path):
     assert together == (3, 0)
     assert tally.count("account 7") == 1
     tally.close()
-    assert list(tmp_path.iterdir()) == []
+    assert not tmp_path.exists(), "nothing is left in memory"
+
+
+def test_processes_meet_where_nobody_else_may_come_in(tmp_path, monkeypatch):
+    monkeypatch.setattr("accessd.tally._SHARED_MEMORY", tmp_path)
+    place = meeting_place(Path("/home/of/mail"))
+
+    assert place == meeting_place(Path("/home/of/mail")) != meeting_place(Path("/another"))
+    assert place.stat().st_mode & 0o777 == 0o700
+    place.chmod(0o777)
+    elsewhere = meeting_place(Path("/home/of/mail"))
+
+    assert elsewhere.parent != tmp_path
+    Tally(elsewhere).close()
+    assert not elsewhere.exists()
 
 
 def test_a_dead_pop3_client_is_noticed_by_the_system(authority, tmp_path):
