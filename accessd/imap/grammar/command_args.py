@@ -6,6 +6,7 @@ engine's business.
 """
 
 import binascii
+import re
 from collections.abc import Callable
 
 from accessd.imap import command as commands
@@ -14,6 +15,8 @@ from accessd.imap.grammar.mailbox_name import read_mailbox
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
 ArgumentsParser = Callable[[Scanner], Command]
+
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 def no_arguments(command: Command) -> ArgumentsParser:
@@ -62,10 +65,19 @@ def authenticate(scanner: Scanner) -> Command:
 
 def decode_base64(encoded: bytes) -> bytes:
     """One SASL response."""
+    # binascii takes "=" after whole groups.
+    if not _BASE64.fullmatch(encoded):
+        raise BadSyntax("Invalid base64")
     try:
         return binascii.a2b_base64(encoded, strict_mode=True)
     except binascii.Error:
         raise BadSyntax("Invalid base64") from None
+
+
+# RFC 2971 section 3.3.
+MOST_ID_FIELDS = 30
+MAX_ID_NAME_BYTES = 30
+MAX_ID_VALUE_BYTES = 1024
 
 
 def identify(scanner: Scanner) -> Command:
@@ -76,14 +88,18 @@ def identify(scanner: Scanner) -> Command:
             raise BadSyntax("Expected a list or NIL")
         return commands.Identify()
     pairs = scanner.parenthesised(_id_pair, empty=True)
+    if len(pairs) > MOST_ID_FIELDS:
+        raise BadSyntax("More than 30 fields")
     return commands.Identify({name: value for name, value in pairs if value is not None})
 
 
 def _id_pair(scanner: Scanner) -> tuple[str, str | None]:
-    name = scanner.string().decode("utf-8", "replace")
+    name = scanner.string()
     scanner.space()
     value = scanner.nstring()
-    return name, None if value is None else value.decode("utf-8", "replace")
+    if len(name) > MAX_ID_NAME_BYTES or len(value or b"") > MAX_ID_VALUE_BYTES:
+        raise BadSyntax("Field too long")
+    return name.decode("utf-8", "replace"), None if value is None else value.decode("utf-8", "replace")
 
 
 def compress(scanner: Scanner) -> Command:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from accessd.imap.grammar.tokens import MAX_UINT63, BadSyntax, Scanner
+from accessd.imap.grammar.tokens import MAX_UINT32, MAX_UINT63, BadSyntax, Scanner
 from mailcore.message.section import Section
 
 
@@ -116,9 +116,7 @@ def _read_binary(scanner: Scanner, name: str) -> BodyItem:
     scanner.expect(b"[")
     written = b"" if scanner.next_is(b"]") else scanner.match(_PATH, "a part number").group()
     scanner.expect(b"]")
-    path = tuple(map(int, written.split(b"."))) if written else ()
-    if len(path) > MAX_PATH_LEVELS:
-        raise BadSyntax("Part number too deep")
+    path = _path(written) if written else ()
     if name == "BINARY.SIZE":
         return BodyItem(b"BINARY.SIZE[%b]" % written, Section(path), peek=True, decoding=Decoding.SIZE)
     partial = _read_partial(scanner)
@@ -163,12 +161,20 @@ def _field_name(name: str) -> bytes:
     return b'"' + plain.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
+def _path(written: bytes) -> tuple[int, ...]:
+    """section-part."""
+    path = tuple(map(int, written.split(b".")))
+    if len(path) > MAX_PATH_LEVELS:
+        raise BadSyntax("Part number too deep")
+    if max(path) > MAX_UINT32:
+        raise BadSyntax("Number too large")
+    return path
+
+
 def _read_section(scanner: Scanner) -> Section:
     path: tuple[int, ...] = ()
     if not scanner.next_is(b"]") and scanner.data[scanner.position : scanner.position + 1].isdigit():
-        path = tuple(int(number) for number in scanner.match(_PATH, "a part number").group().split(b"."))
-        if len(path) > MAX_PATH_LEVELS:
-            raise BadSyntax("Part number too deep")
+        path = _path(scanner.match(_PATH, "a part number").group())
         if not scanner.take(b"."):
             return Section(path)
     if scanner.next_is(b"]") and not path:

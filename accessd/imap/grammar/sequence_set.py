@@ -66,7 +66,7 @@ def _interval(text: bytes) -> tuple[int, int]:
 def _number(text: bytes) -> int:
     if text == b"*":
         return STAR
-    if not text.isdigit() or len(text) > 10 or not 0 < int(text) <= MAX_UINT32:
+    if not text.isdigit() or text.startswith(b"0") or len(text) > 10 or int(text) > MAX_UINT32:
         raise BadSyntax("Invalid sequence set")
     return int(text)
 

@@ -105,11 +105,10 @@ class Scanner:
         return value
 
     def nonzero(self, largest: int = MAX_UINT32) -> int:
-        """nz-number."""
-        value = self.number(largest)
-        if value == 0:
+        """nz-number: its first digit is no zero either."""
+        if self.next_is(b"0"):
             raise BadSyntax("Zero is not allowed here")
-        return value
+        return self.number(largest)
 
     def string(self) -> bytes:
         """string = quoted / literal."""
