@@ -3,7 +3,7 @@
 # make setup   only the virtual environment
 # make soak    every fault run at full length, one after the other (about half an hour); docs/reliability.md
 # make side-by-side   the same dialogues with Dovecot and with this, differences by RFC (ONLY=names, MAIL_CORPUS=folder)
-# make fuzz    broken input for SECONDS=120 each: the grammar of IMAP (ONLY=grammar SEED=n)
+# make fuzz    broken input for SECONDS=120 each: the grammar of IMAP, mail (ONLY=grammar|mime SEED=n)
 # make bench   as root: this and Postfix + Dovecot side by side, docs/benchmarks.md (RUNS=3 ONLY=rows AGAIN=1)
 # make bench-growth   cost against size, with plots (SIZES=small ONLY=curves AGAIN=1)
 

@@ -270,6 +270,9 @@ class _Parser:
         is_message = part.holds_message
         if is_message and not part.children:
             part.children.append(_empty_message(part.body_start))
+        if part.children:
+            # A header that a delimiter has cut short keeps its last line end.
+            end = max(end, part.children[-1].body_end)
         lines = self._data.count(b"\n", part.body_start, end) if main == "text" or is_message else 0
         return Part(
             part.header_start,

@@ -10,9 +10,9 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.fuzz import grammar
+from tests.fuzz import grammar, mime
 
-TARGETS: dict[str, Callable[[int], None]] = {"grammar": grammar.check}
+TARGETS: dict[str, Callable[[int], None]] = {"grammar": grammar.check, "mime": mime.check}
 HANG_S = 10
 
 

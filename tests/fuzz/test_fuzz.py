@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fuzz import grammar
+from tests.fuzz import grammar, mime
 
 
 def test_transcripts_are_understood_as_they_are() -> None:
@@ -20,3 +20,8 @@ def test_transcripts_are_understood_as_they_are() -> None:
 def test_broken_dialogues_do_no_harm(first: int) -> None:
     for seed in range(first, first + 100):
         grammar.check(seed)
+
+
+def test_broken_messages_do_no_harm() -> None:
+    for seed in range(150):
+        mime.check(seed)

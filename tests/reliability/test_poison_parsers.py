@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,9 +23,12 @@ from mailcore.dsn.decide import Action
 from mailcore.dsn.report import About, Reported, Reporter, build_report
 from mailcore.envelope import Envelope, Recipient
 from mailcore.mailbox import search_text
+from mailcore.message.binary import storable
 from mailcore.message.body_structure import body
+from mailcore.message.decoding import UnknownEncoding, decoded
 from mailcore.message.display import decoded_headers, extract, show
 from mailcore.message.headers import headers_of
+from mailcore.message.preview import preview
 from mailcore.message.section import Section, cut
 from mailcore.message.structure import parse_structure, walk
 from mailcore.message.summary import summarise
@@ -57,6 +61,16 @@ def reader(function: Callable[[bytes], object]) -> Callable[[bytes], object]:
 def envelope_and_structure(data: bytes) -> object:
     """FETCH ENVELOPE BODYSTRUCTURE, and the cache."""
     return summarise(data), body(parse_structure(data))
+
+
+@reader
+def decoded_sections(data: bytes) -> object:
+    """FETCH BINARY[] and BINARY.SIZE[1], PREVIEW; APPEND of a literal8."""
+    root = parse_structure(data)
+    for path in ((), (1,)):
+        with suppress(UnknownEncoding):
+            sum(map(len, decoded(data, root, path) or ()))
+    return preview(data, root), storable(data, binary=True)
 
 
 @reader
