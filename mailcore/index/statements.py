@@ -90,6 +90,16 @@ UPDATE mailbox SET first_recent_uid = uidnext FROM before WHERE mailbox.id = bef
 RETURNING before.first_recent_uid
 """
 
+ODD_NAMES = """
+SELECT account.id, account.address, account.store, account.quota_bytes, account.quota_messages,
+       mailbox.name, normalize(mailbox.name, NFC),
+       EXISTS (SELECT FROM mailbox AS other
+               WHERE other.account_id = mailbox.account_id AND other.id <> mailbox.id
+                 AND normalize(other.name, NFC) = normalize(mailbox.name, NFC))
+FROM mailbox JOIN account ON account.id = mailbox.account_id
+WHERE mailbox.name IS NOT NFC NORMALIZED AND (%(address)s::text IS NULL OR account.address = %(address)s)
+ORDER BY account.address, mailbox.name
+"""
 SUBSCRIPTIONS = "SELECT name FROM subscription WHERE account_id = %(account_id)s"
 SUBSCRIBE = """
 INSERT INTO subscription (account_id, name) SELECT %(account_id)s::bigint, unnest(%(names)s::text[])
