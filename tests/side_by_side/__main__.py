@@ -20,7 +20,7 @@ def main() -> int:
     arguments = _arguments()
     wanted = dialogues(arguments.dialogue, quick=arguments.quick)
     with both(ROOT / ".pytest_cache" / "mailkeep") as servers:
-        outcome = run(servers, wanted, keep_transcripts=arguments.transcripts is not None)
+        outcome = run(servers, wanted, whole=not arguments.dialogue, keep_transcripts=bool(arguments.transcripts))
     if arguments.transcripts:
         _write_transcripts(arguments.transcripts, outcome)
     print(report(outcome, verbose=arguments.verbose))

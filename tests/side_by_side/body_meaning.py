@@ -1,7 +1,7 @@
 """BODY and BODYSTRUCTURE without the letter case that makes no difference (RFC 2045 section 5.1, 2183 section 2).
 
-Types, subtypes, names of parameters, transfer encodings and dispositions are compared in capitals; values of
-parameters, descriptions and ids as they are.
+Types, subtypes, names of parameters, charsets, transfer encodings and dispositions are compared in capitals; values of
+other parameters, descriptions and ids as they are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def _disposition(value: Any) -> Any:
 def _parameters(value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    return [_upper(item) if number % 2 == 0 else item for number, item in enumerate(value)]
+    pairs = [(_upper(name), found) for name, found in zip(value[::2], value[1::2], strict=True)]
+    return [item for name, found in pairs for item in (name, _upper(found) if name == b"CHARSET" else found)]
 
 
 def _upper(value: Any) -> Any:

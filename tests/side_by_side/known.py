@@ -6,8 +6,8 @@
     ours = "..."                                             optional
     reason = "why this is so, and why it stays"
 
-An entry that no difference matches has vanished, and that is a failure too, as long as its dialogue was played on all
-of its messages: entries with `real = true` are about mail of MAIL_CORPUS and may go unmatched.
+An entry that no difference matches has vanished, and that is a failure too, if its dialogue was played; one that begins
+with "*" if all were. Entries with `real = true` are about mail of MAIL_CORPUS and may go unmatched.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ def load(path: Path = FILE) -> list[Known]:
     return [Known(**entry) for entry in tomllib.loads(path.read_text()).get("difference", [])]
 
 
-def vanished(known: list[Known], found: list[Difference], played: Collection[str]) -> list[Known]:
+def vanished(known: list[Known], found: list[Difference], played: Collection[str], *, whole: bool) -> list[Known]:
     """Entries about dialogues that were played, which no difference matches."""
-    return [
-        entry
-        for entry in known
-        if not entry.real and entry.where.split(":")[0] in played and not any(map(entry.covers, found))
-    ]
+    return [entry for entry in known if _was_looked_for(entry, played, whole) and not any(map(entry.covers, found))]
+
+
+def _was_looked_for(entry: Known, played: Collection[str], whole: bool) -> bool:
+    dialogue = entry.where.partition(":")[0]
+    return not entry.real and (whole if "*" in dialogue else dialogue in played)
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -113,7 +113,10 @@ def _flags(value: list[Any]) -> list[str]:
 
 
 def _internal_date(value: bytes) -> str:
+    """In UTC; a time within the last hour is the server's clock."""
     moment = datetime.strptime(value.decode().strip(), "%d-%b-%Y %H:%M:%S %z")
+    if abs(time.time() - moment.timestamp()) < 3600:
+        return ANY
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment.timestamp()))
 
 
@@ -142,7 +145,7 @@ def _list(word: str) -> Any:
         attributes, delimiter, name, *more = values
         entry: Meaning = {"delimiter": delimiter, **{str(attribute).lower(): True for attribute in attributes}}
         for extra in more:
-            entry.update(zip(map(str, extra[::2]), map(_plain, extra[1::2]), strict=True))
+            entry.update(zip(map(mailbox_name, extra[::2]), map(_plain, extra[1::2]), strict=True))
         meaning.setdefault(word, {})[mailbox_name(name)] = entry
 
     return read
@@ -162,8 +165,8 @@ def _status(meaning: Meaning, values: list[Any]) -> None:
 
 
 def _search(meaning: Meaning, values: list[Any]) -> None:
-    numbers = sorted(int(v) for v in values if isinstance(v, str))
-    meaning["SEARCH"] = " ".join(map(str, numbers)) + (" MODSEQ" if any(isinstance(v, list) for v in values) else "")
+    """Numbers, in any order; a MODSEQ behind them is told as such."""
+    meaning["SEARCH"] = ["MODSEQ" if isinstance(value, list) else str(value) for value in values]
 
 
 def _sort(meaning: Meaning, values: list[Any]) -> None:

@@ -164,7 +164,15 @@ class Player:
             if code[:1] == ["UIDVALIDITY"]:
                 session.uidvalidity = code[1]
             session.modseq = max(session.modseq, highest_modseq(response))
-        return meaning_of(responses)
+        meaning = meaning_of(responses)
+        if "SEARCH" in meaning:
+            meaning["SEARCH"] = {self._name_of(session, number): True for number in meaning["SEARCH"]}
+        return meaning
+
+    def _name_of(self, session: Session, number: str) -> str:
+        """A message by the name of its file: sets of messages grow, and then numbers are others."""
+        messages, place = session.messages, int(number) if number.isdigit() else 0
+        return messages[place - 1].name if 0 < place <= len(messages) else number
 
     def _filled(self, session: Session, text: str) -> str:
         names = {**self._names, "uidvalidity": session.uidvalidity}

@@ -44,8 +44,10 @@ def dialogues(names: Iterable[str] = (), *, quick: bool = False) -> list[Dialogu
     return [dialogue for dialogue in found if dialogue.quick or not quick]
 
 
-def run(servers: tuple[Server, Server], wanted: list[Dialogue], *, keep_transcripts: bool = False) -> Outcome:
-    """Play and compare."""
+def run(
+    servers: tuple[Server, Server], wanted: list[Dialogue], *, whole: bool = True, keep_transcripts: bool = False
+) -> Outcome:
+    """Play and compare; `whole` is False if these are only some of the dialogues."""
     outcome, found = Outcome(), list[Difference]()
     for server in servers:
         outcome.capabilities[server.name] = capabilities(server)
@@ -62,7 +64,7 @@ def run(servers: tuple[Server, Server], wanted: list[Dialogue], *, keep_transcri
             outcome.new.append(difference)
         else:
             outcome.explained.append((difference, reason))
-    outcome.vanished = known.vanished(entries, found, outcome.played)
+    outcome.vanished = known.vanished(entries, found, outcome.played, whole=whole)
     return outcome
 
 
