@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailadmin.database import raw_connection
 from mailadmin.directory.models import Account
-from mailcore.errors import MailboxNotFound, MailError
+from mailcore.errors import MailError
 from mailcore.events import publish
 from mailcore.mailbox.respelling import OddName, odd_names, respell
 from mailcore.store.storage import Storage
@@ -31,25 +31,26 @@ class Command(BaseCommand):
         if address and not Account.objects.filter(address=address).exists():
             raise CommandError(f"There is no account {address}.")
         found = odd_names(raw_connection(), address)
+        renamed: list[tuple[int, str]] = []
         for odd in found:
-            self.stdout.write(self._about(odd, rename=options["rename"]))
+            self.stdout.write(f"{odd.account.address} {odd.name!a}: {self._about(odd, renamed, options['rename'])}")
         if not found:
             self.stdout.write("All names are in normal form.")
 
-    def _about(self, odd: OddName, *, rename: bool) -> str:
-        line = f"{odd.account.address} {odd.name!a}"
-        if odd.collides:
-            return f"{line}: would be one with another mailbox, {odd.usual!a}"
-        return f"{line}: {self._rename(odd)}" if rename else f"{line}: not in normal form"
-
-    def _rename(self, odd: OddName) -> str:
-        try:
-            renamed = respell(raw_connection(), Storage(Path(settings.MAIL_HOME) / "mail"), odd)
-        except MailboxNotFound:
+    def _about(self, odd: OddName, renamed: list[tuple[int, str]], rename: bool) -> str:
+        """What is said of a name. `renamed` are accounts and names that have been; those below come after them."""
+        if any(odd.account.id == account_id and odd.name.startswith(f"{name}/") for account_id, name in renamed):
             return "renamed with the one above it"
+        if odd.collides:
+            return f"would be one with another mailbox, {odd.usual!a}"
+        if not rename:
+            return "not in normal form"
+        try:
+            changed = respell(raw_connection(), Storage(Path(settings.MAIL_HOME) / "mail"), odd)
         except MailError as error:
             return f"not renamed, {error}"
+        renamed.append((odd.account.id, odd.name))
         redis = publish.connect(settings.REDIS_URL)
-        publish.mailbox_changed(redis, renamed)
+        publish.mailbox_changed(redis, changed)
         publish.account_changed(redis, [odd.account.id])
         return f"renamed to {odd.usual!a}"
