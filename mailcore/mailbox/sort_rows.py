@@ -8,9 +8,11 @@ message yet is read from it and remembered.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import psycopg
@@ -28,7 +30,25 @@ Connection = psycopg.Connection[Any]
 _BLOCK = 5_000
 # RFC 5322 section 3.3 knows no year before 1900; senders of 2002 wrote 0102.
 _FIRST_DATE = int(datetime(1900, 1, 1, tzinfo=UTC).timestamp())
-_SUBJECT = 1
+_SUBJECT, _FIRST_LIST = 1, 2
+
+
+# An ENVELOPE without literals, which nearly all are, up to the first address of one of its lists.
+_NSTRING = rb'(?:NIL|"[^"\\]*(?:\\.[^"\\]*)*")'
+_LIST = rb"(?:NIL|\((?:\(" + rb" ".join([_NSTRING] * 4) + rb"\))+\))"
+_ADDRESS = rb" ".join([rb"(" + _NSTRING + rb")"] * 4)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+
+@lru_cache(maxsize=8)
+def _first_address_at(position: int) -> re.Pattern[bytes]:
+    lists = (_LIST + rb" ") * (position - _FIRST_LIST)
+    return re.compile(rb"\(" + (_NSTRING + rb" ") * 2 + lists + rb"(?:NIL|\(\(" + _ADDRESS + rb"\))", re.DOTALL)
+
+
+def _value(written: bytes) -> bytes | None:
+    """An nstring that is no literal."""
+    return None if written == b"NIL" else _ESCAPED.sub(rb"\1", written[1:-1])
 
 
 class SortRow(NamedTuple):
@@ -68,6 +88,8 @@ class SortRow(NamedTuple):
     def _first_address(self, position: int) -> list[search_text.Value]:
         if self.envelope is None:
             return []
+        if (usual := _first_address_at(position).match(self.envelope)) is not None:
+            return [_value(each) for each in usual.groups() if each is not None]
         addresses = search_text.read_envelope(self.envelope, position + 1)[position]
         first = addresses[0] if isinstance(addresses, list) and addresses else None
         return first if isinstance(first, list) and len(first) == 4 else []

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailcore.mailbox import sort_rows
+from mailcore.mailbox import search_text, sort_rows
 from mailcore.mailbox.sorting import Criterion, SortBy, sort
 from tests.contract.mailbox_support import an_owner
 
@@ -91,3 +91,23 @@ def test_nothing_is_read_of_messages_for_size_and_arrival(owner):
 
     assert in_order(owner, SortBy(Criterion.ARRIVAL)) == [5, 4, 3, 2, 1]
     assert owner.conn.execute("SELECT count(envelope) FROM message").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("position", [2, 5, 6])
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        b'("d" "s" NIL NIL NIL NIL NIL NIL NIL NIL)',
+        b'("d" NIL (("A \\"q\\" \\\\" NIL "a" "x")) ((NIL NIL "s" "x")) NIL (("T" "@r" "t" "y")(NIL NIL "u" "z")) '
+        b'((NIL NIL "G" NIL)'
+        b'(NIL NIL "c" "x")(NIL NIL NIL NIL)) NIL NIL NIL)',
+        b'({3}\r\na"( NIL ((NIL NIL {2}\r\nab "x")) NIL NIL ((NIL NIL "t" "y")) NIL NIL NIL NIL)',
+        b'("NIL" "((" ((NIL NIL "" "")) NIL NIL NIL (("N" NIL {1}\r\nc "x")) NIL NIL NIL)',
+        b"",
+    ],
+)
+def test_the_first_address_is_the_same_by_the_short_way(envelope, position):
+    row = sort_rows.SortRow(1, 1, 1, None, None, envelope, is_cached=True)
+    addresses = search_text.read_envelope(envelope, position + 1)[position]
+
+    assert row._first_address(position) == (addresses[0] if addresses else [])

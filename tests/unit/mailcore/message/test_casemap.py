@@ -1,5 +1,8 @@
 """i;unicode-casemap (RFC 5051)."""
 
+import time
+import unicodedata
+
 import pytest
 
 from mailcore.message.casemap import casemap
@@ -39,15 +42,20 @@ def test_titlecase_comes_first_then_decomposition() -> None:
     assert casemap("\u00e5a") == "A\u030aA"
 
 
+def test_accents_are_in_their_order() -> None:
+    assert casemap("a\u0316\u0301") == casemap("a\u0301\u0316")
+
+
 def test_a_million_accents_take_no_longer_than_as_many_letters() -> None:
-    text = "a" + "\u0301\u0316" * 500_000
+    started = time.process_time()
 
-    assert len(casemap(text)) == len(text)
+    casemap("a" + "\u0301\u0316" * 500_000)
+
+    assert time.process_time() - started < 2
 
 
-def test_characters_of_higher_planes_are_not_kept() -> None:
-    from mailcore.message import casemap as module
-
-    casemap("".join(map(chr, range(0x20000, 0x20400))))
-
-    assert not any(code >= 0x20000 for code in module._MAPPING)
+def test_every_character_is_mapped_as_by_the_tables() -> None:
+    for code in range(0x20000):
+        title = chr(code).title()
+        single = title if len(title) == 1 else chr(code)
+        assert casemap(chr(code)) == unicodedata.normalize("NFKD", single), hex(code)
