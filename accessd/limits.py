@@ -19,6 +19,9 @@ from mailcore.log import get_logger
 TOO_MANY = "Too many connections"
 TOO_MANY_FROM_ADDRESS = "Too many connections from your address"
 
+MOST_GONE = 50_000
+"""While the database is away sessions end that it still lists: beyond this many they are not kept by number."""
+
 log = get_logger(__name__)
 
 
@@ -71,8 +74,9 @@ class ConnectionLimits:
             self._tally.remove(f"account {connection.account_id}")
             connection.account_id = connection.app_password_id = 0
         if connection.told:
-            self.gone.append(connection.number)
             connection.told = 0
+            if len(self.gone) <= MOST_GONE:
+                self.gone.append(connection.number)
 
     def look_for_others(self) -> None:
         """Notice other processes of this node; on any thread."""

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from accessd.connection import Connection
-from accessd.limits import ConnectionLimits
-from mailcore.db.sessions import SessionRow, tell
+from accessd.limits import MOST_GONE, ConnectionLimits
+from mailcore.db.sessions import SessionRow, begin, tell
 from mailcore.log import get_logger
 from mailcore.offload import Offload
 
@@ -34,6 +34,10 @@ class SessionRegistry:
 
     async def tell(self, offload: Offload) -> None:
         """Write what has changed and end what shall end. Raises psycopg.Error; then the same is written next time."""
+        if len(self._limits.gone) > MOST_GONE:
+            await offload(begin)
+            self._limits.gone.clear()
+            self._tell_all_again()
         gone = tuple(self._limits.gone)
         changed = []
         for connection in self._limits.connections:
@@ -83,9 +87,12 @@ class SessionRegistry:
         """The table may be empty: everything is told again next time."""
         if self._server_start:
             log.info("sessions_told_anew")
-            for connection in self._limits.connections:
-                connection.told, connection.told_at = 0, 0.0
+            self._tell_all_again()
         self._server_start = server_start
+
+    def _tell_all_again(self) -> None:
+        for connection in self._limits.connections:
+            connection.told, connection.told_at = 0, 0.0
 
     def _end(self, ends: dict[int, str]) -> None:
         for connection in _numbered(self._limits.connections, ends) if ends else ():

@@ -19,7 +19,9 @@ from psycopg.rows import dict_row
 
 from mailadmin.status import statements
 from mailadmin.status.processes import config_generation, processes
+from mailcore.db.status import STALE_AFTER_S
 
+PROTOCOLS = ("imap", "pop3")
 STATES = ("waiting", "leased", "held")
 
 
@@ -34,11 +36,12 @@ class ApplianceCollector:
         yield from self._queue()
         yield from self._traffic()
         yield from self._processes()
+        yield self._sessions()
         yield from self._storage()
 
-    def _rows(self, statement: str) -> list[dict[str, Any]]:
+    def _rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         with self._conn.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement).fetchall()
+            return cursor.execute(statement, parameters or None).fetchall()
 
     def _queue(self) -> Iterator[Metric]:
         counts = {row["state"]: row["recipients"] for row in self._rows(statements.QUEUE)}
@@ -74,6 +77,14 @@ class ApplianceCollector:
         yield GaugeMetricFamily(
             "mailkeep_config_generation", "Configuration generation committed.", value=config_generation(self._conn)
         )
+
+    def _sessions(self) -> Metric:
+        rows = self._rows(statements.SESSIONS, stale_after_s=STALE_AFTER_S)
+        counts = {row["protocol"]: row["sessions"] for row in rows}
+        found = GaugeMetricFamily("mailkeep_sessions", "Clients that are logged in, by protocol.", labels=["protocol"])
+        for protocol in PROTOCOLS:
+            found.add_metric([protocol], counts.get(protocol, 0))
+        return found
 
     def _storage(self) -> Iterator[Metric]:
         stored = self._rows(statements.MAILBOXES)[0]

@@ -27,6 +27,11 @@ SELECT at, session_id, host(client_address) AS client_address, client_name, send
 FROM trace_event WHERE kind = 'refused' AND at > now() - interval '7 days' ORDER BY at DESC, id DESC LIMIT 8
 """
 
+SESSIONS = """
+SELECT s.protocol, count(*) AS sessions FROM client_session s JOIN process_status p ON p.host = s.host AND p.pid = s.pid
+WHERE p.seen_at > now() - make_interval(secs => %(stale_after_s)s) GROUP BY s.protocol
+"""
+
 MAILBOXES = """
 SELECT (SELECT count(*) FROM account) AS accounts, (SELECT count(*) FROM domain) AS domains,
     coalesce(sum(bytes), 0)::bigint AS bytes, coalesce(sum(messages), 0)::bigint AS messages FROM account_usage

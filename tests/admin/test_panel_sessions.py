@@ -1,5 +1,6 @@
 """Connected clients in the panel, on the account's page and in the API: who is there, and how they are ended."""
 
+import json
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -51,13 +52,13 @@ def a_session(account, number, *, pid=1, idle_s=None, **fields):
 
 
 def test_the_list_says_who_is_connected_from_where_with_what_since_when_and_how_idle(panel, alice, process):
-    a_session(alice, 90, idle_s=125, client_address="2001:db8::7", client_id="Thunderbird 115.3")
-    a_session(alice, 2, protocol="pop3", tls=False, client_id="")
+    a_session(alice, 90, idle_s=7650, client_address="2001:db8::7", client_id="Thunderbird 115.3")
+    a_session(alice, 120, protocol="pop3", tls=False, client_id="")
 
     text = text_of(panel.get(LIST))
 
-    assert "alice@linuxadmin.dev IMAP TLS Thunderbird 115.3 2001:db8::7 INBOX 1 h 30 min 2 min 5 s" in text
-    assert "alice@linuxadmin.dev POP3 no TLS does not say 192.0.2.1 INBOX 2 min active" in text
+    assert "alice@linuxadmin.dev IMAP TLS Thunderbird 115.3 2001:db8::7 INBOX 1 h 30 min 2 h 7 min" in text
+    assert "alice@linuxadmin.dev POP3 no TLS does not say 192.0.2.1 INBOX 2 h active" in text
 
 
 def test_sessions_of_a_process_that_is_silent_are_not_shown(panel, alice, process):
@@ -97,9 +98,10 @@ def test_a_page_of_ten_thousand_sessions_costs_no_more_than_one_of_a_hundred(pan
     many = the_cost_of_a_page(panel, alice, 10_000)
 
     assert many.statements == few.statements
-    # Of the 300 ms that a page may take most is for making fifty lines of HTML out of whatever there is.
-    assert many.in_database_s < 0.1
-    assert many.page_s - few.page_s < 0.1
+    # Of the 300 ms that a page may take most is for making fifty lines of HTML out of whatever there is. Time of our
+    # own and pages of the table are counted, not seconds of the clock: the machine may be busy with something else.
+    assert many.cpu_s - few.cpu_s < 0.1
+    assert many.table_pages < 500
 
 
 def the_cost_of_a_page(panel, account, sessions):
@@ -107,18 +109,25 @@ def the_cost_of_a_page(panel, account, sessions):
         cursor.execute("TRUNCATE client_session")
         cursor.execute(MANY, [account.pk, sessions])
         cursor.execute("ANALYZE client_session")
-    # The best of three: the machine may be busy with something else.
-    return min((measured(panel) for _ in range(3)), key=lambda cost: cost.page_s)
+    return min((measured(panel) for _ in range(3)), key=lambda cost: cost.cpu_s)
 
 
 def measured(panel):
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with CaptureQueriesContext(connection) as found:
         assert len(panel.get(LIST).context["cl"].result_list) == 50
-    took_s = time.perf_counter() - begun
     return SimpleNamespace(
-        statements=len(found), page_s=took_s, in_database_s=sum(float(query["time"]) for query in found)
+        statements=len(found),
+        cpu_s=time.thread_time() - begun,
+        table_pages=sum(pages_read(query["sql"]) for query in found if "client_session" in query["sql"]),
     )
+
+
+def pages_read(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
+        plan = cursor.fetchone()[0]
+    return (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]["Shared Hit Blocks"]
 
 
 def test_chosen_sessions_are_ended_with_a_line_in_the_audit_log_for_each_account(panel, administrator, alice, process):
@@ -156,7 +165,7 @@ def test_the_page_of_an_account_shows_mailboxes_quota_and_sessions_and_ends_them
     alice.save()
     Mailbox.objects.create(account=alice, name="INBOX", uidvalidity=1, messages=8, unseen=3, size=5 * 1024 * 1024)
     Mailbox.objects.create(account=alice, name="Sent", uidvalidity=1, messages=2, special_use="\\Sent")
-    a_session(alice, 7, client_id="Mutt 2.2")
+    a_session(alice, 420, client_id="Mutt 2.2")
     url = reverse("admin:directory_account_change", args=[alice.pk])
 
     text = text_of(panel.get(url))
@@ -165,7 +174,7 @@ def test_the_page_of_an_account_shows_mailboxes_quota_and_sessions_and_ends_them
     assert "Storage 5 MB of 10 MB · 50 %" in text
     assert "Messages 10 of 40 · 25 %" in text
     assert "INBOX 8 3 5 MB –" in text
-    assert "IMAP TLS Mutt 2.2 192.0.2.1 INBOX 7 min active" in text
+    assert "IMAP TLS Mutt 2.2 192.0.2.1 INBOX 7 h active" in text
 
     end = reverse("admin:status_clientsession_end", args=[alice.pk])
     assert panel.get(end).status_code == 405
@@ -175,6 +184,17 @@ def test_the_page_of_an_account_shows_mailboxes_quota_and_sessions_and_ends_them
     assert "1 session will be ended" in messages_of(response)
     assert ClientSession.objects.get().end_wanted == "Ended by the administrator"
     assert AuditEntry.objects.get(object_type="connected client").object_key == "alice@linuxadmin.dev"
+
+
+def test_metrics_count_the_sessions_by_protocol(panel, alice, process):
+    a_process(2, seen_s=60)
+    for number, fields in enumerate(({}, {}, {"pid": 2})):
+        a_session(alice, number, **fields)
+
+    page = panel.get("/metrics").content.decode()
+
+    assert 'mailkeep_sessions{protocol="imap"} 2.0' in page
+    assert 'mailkeep_sessions{protocol="pop3"} 0.0' in page
 
 
 def test_sessions_of_one_app_password_are_ended_and_no_others(alice, process):

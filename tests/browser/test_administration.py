@@ -3,6 +3,7 @@
 The steps build on each other and share one appliance, so they run in the order of the file.
 """
 
+import imaplib
 import smtplib
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.mail_clients import imap_client, pop3_client, said_last
 from tests.fakes.smtp_sink import Script, Sink
 from tests.fixtures_appliance import Appliance
 from tests.fixtures_servers import wait_until
@@ -35,6 +37,7 @@ PANEL_PAGES = {
     "route": "/admin/route/?recipient=sales%40linuxadmin.dev",
     "queue": "/admin/mailqueue/queuerecipient/",
     "trace": "/admin/trace/",
+    "connected-clients": "/admin/status/clientsession/",
     "mailboxes": "/admin/mailboxes/mailbox/",
     "api-tokens": "/admin/api/apitoken/",
     "new-api-token": "/admin/api/apitoken/add/",
@@ -281,3 +284,67 @@ def test_dark_colours(appliance: Appliance, browser, picture: Picture) -> None:
     shown = page.evaluate("getComputedStyle(document.querySelector('.mk-panel')).backgroundColor")
     context.close()
     assert shown != "rgb(255, 255, 255)"
+
+
+@pytest.fixture(scope="module")
+def clients(appliance: Appliance) -> Iterator[list[imaplib.IMAP4_SSL]]:
+    found = [imap_client(appliance, name) for name in ("Thunderbird", "Mutt", "Evolution")]
+    pop3 = pop3_client(appliance)
+    yield found
+    pop3.close()
+    for client in found:
+        client.shutdown()
+
+
+def listed(page: Page) -> int:
+    page.reload()
+    return page.locator("#result_list tr:has(input.action-select)").count()
+
+
+def account_page(page: Page, appliance: Appliance) -> None:
+    page.goto(f"/admin/directory/account/?q={appliance.admin}")
+    page.click(f"#result_list a:has-text('{appliance.admin}')")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_clients_are_listed_with_all_that_is_known_of_them(
+    appliance: Appliance, clients: list, open_page: Callable[[str, str], Page], picture: Picture, size: str
+) -> None:
+    page = log_in(open_page(appliance.url, size), appliance)
+
+    page.goto(PANEL_PAGES["connected-clients"])
+    wait_until(lambda: listed(page) == 4, what="four sessions are listed")
+
+    text = page.inner_text("#result_list")
+    for words in ("Thunderbird 115.3, Linux", "Mutt", "Evolution", "INBOX", "127.0.0.1", "POP3", "active"):
+        assert words in text
+    picture(page, f"connected-clients-in-use-{size}")
+    account_page(page, appliance)
+    expect(page.locator("h2", has_text="Connected clients")).to_be_visible()
+    expect(page.locator("h2", has_text="Mailboxes").first).to_be_visible()
+    picture(page, f"account-sessions-{size}")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_chosen_sessions_and_then_all_of_an_account_are_ended(
+    appliance: Appliance, clients: list, open_page: Callable[[str, str], Page], picture: Picture
+) -> None:
+    page = log_in(open_page(appliance.url, "desktop"), appliance)
+    thunderbird, mutt, evolution = clients
+
+    page.goto(f"{PANEL_PAGES['connected-clients']}?client_id=Mutt")
+    page.check("#result_list tbody input.action-select")
+    page.select_option("select[name=action]", "end")
+    page.click("button[name=index], button:has-text('Run')")
+    expect(page.locator("body")).to_contain_text("1 session will be ended within three seconds.")
+
+    assert said_last(mutt) == b"* BYE Ended by the administrator\r\n"
+    assert thunderbird.noop()[0] == "OK"
+    account_page(page, appliance)
+    page.click("button:has-text('End all sessions')")
+    expect(page.locator("body")).to_contain_text("sessions will be ended within three seconds.")
+    assert said_last(thunderbird) == said_last(evolution) == b"* BYE Ended by the administrator\r\n"
+    page.goto("/admin/audit/auditentry/")
+    assert page.inner_text("#result_list").count("connected client") == 2
+    assert page.complaints == []  # type: ignore[attr-defined]
