@@ -16,6 +16,7 @@ from mailadmin.api.resources.relayhosts import RelayHostViewSet
 from mailadmin.api.resources.rewrites import RewriteViewSet
 from mailadmin.api.resources.server_settings import ServerSettingsView
 from mailadmin.api.resources.sessions import ClientSessionViewSet
+from mailadmin.api.resources.shares import ShareViewSet
 from mailadmin.api.resources.status import StatusView
 from mailadmin.api.resources.tokens import TokenViewSet
 from mailadmin.api.resources.trace import SessionView, TimelineView, TraceView
@@ -27,6 +28,7 @@ VIEWSETS = {
     "domains": DomainViewSet,
     "accounts": AccountViewSet,
     "app-passwords": AppPasswordViewSet,
+    "shares": ShareViewSet,
     "aliases": AliasViewSet,
     "networks": NetworkViewSet,
     "relayhosts": RelayHostViewSet,

@@ -138,17 +138,17 @@ class SearchSegment(models.Model):
 
 
 RIGHTS_IN_WORDS = {
-    rights.LOOKUP: "sees it in lists",
-    rights.READ: "reads messages",
-    rights.KEEP_SEEN: "marks as read",
-    rights.WRITE: "sets other flags",
-    rights.INSERT: "adds messages",
-    rights.POST: "sends mail to it",
-    rights.CREATE: "makes mailboxes below",
-    rights.DELETE_MAILBOX: "deletes or renames it",
-    rights.DELETE_MESSAGE: "marks as deleted",
-    rights.EXPUNGE: "removes what is so marked",
-    rights.ADMIN: "shares it with others",
+    rights.LOOKUP: "see it in lists",
+    rights.READ: "read messages",
+    rights.KEEP_SEEN: "mark as read",
+    rights.WRITE: "set other flags",
+    rights.INSERT: "add messages",
+    rights.POST: "post by mail, not used here",
+    rights.CREATE: "make mailboxes below",
+    rights.DELETE_MAILBOX: "delete or rename it",
+    rights.DELETE_MESSAGE: "mark as deleted",
+    rights.EXPUNGE: "remove what is so marked",
+    rights.ADMIN: "share it with others",
 }
 """The rights of RFC 4314 section 2.1 as people read them."""
 
@@ -187,7 +187,7 @@ class MailboxAcl(models.Model):
         words = "everything"
         if self.rights != rights.ALL:
             words = ", ".join(text for letter, text in RIGHTS_IN_WORDS.items() if letter in self.rights)
-        return f"never: {words}" if self.negative else words
+        return f"must not: {words}" if self.negative else words
 
 
 class MailboxMetadata(models.Model):

@@ -34,7 +34,6 @@ class ShareAdmin(PanelAdmin):
     """Who may do what with whose mailbox."""
 
     list_display = ("shared", "owner", "reader", "allowed")
-    list_display_links = None
     list_filter = (("mailbox__account__domain", AutocompleteSelectFilter),)
     list_filter_submit = True
     list_select_related = ("mailbox__account",)
@@ -57,9 +56,21 @@ class ShareAdmin(PanelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page that asks what the share allows."""
+        if not object_id.isdecimal():
+            raise Http404("There is no such share.")
+        return HttpResponseRedirect(reverse("admin:share_change", args=[object_id]))
+
     @display(description="mailbox")
-    def shared(self, entry: MailboxAcl) -> SafeString:
-        return format_html('<a href="{}">{}</a>', reverse("admin:share_change", args=[entry.pk]), entry.mailbox.name)
+    def shared(self, entry: MailboxAcl) -> str:
+        return entry.mailbox.name
 
     @display(description="of")
     def owner(self, entry: MailboxAcl) -> SafeString:

@@ -99,6 +99,7 @@ def test_ending_needs_a_post_and_a_share(panel, work):
     assert panel.post(reverse("admin:share_end", args=[0])).status_code == 404
     assert panel.get(reverse("admin:share_change", args=[0])).status_code == 404
     assert panel.get(reverse("admin:share_make", args=[0])).status_code == 404
+    assert panel.get("/admin/mailboxes/mailboxacl/none/change/").status_code == 404
 
 
 def test_both_accounts_show_the_share(panel, work, administrator):
@@ -106,8 +107,8 @@ def test_both_accounts_show_the_share(panel, work, administrator):
 
     given, received = text_of(panel.get(page_of(work.account))), text_of(panel.get(page_of(administrator)))
 
-    assert "Work admin@linuxadmin.dev sees it in lists, reads messages" in given
-    assert "Work alice@linuxadmin.dev sees it in lists, reads messages" in received
+    assert "Work admin@linuxadmin.dev see it in lists, read messages" in given
+    assert "Work alice@linuxadmin.dev see it in lists, read messages" in received
 
 
 def test_the_list_of_all_shares(panel, work):
