@@ -280,7 +280,10 @@ def test_sasl_that_does_not_succeed(context, dialogue, answer):
 
 
 def test_the_mechanisms_are_listed(context):
-    expect(context, "S: +OK Mailkeep POP3 ready\nC: AUTH\nS: +OK Mechanisms follow\nS: PLAIN\nS: LOGIN\nS: SCRAM-SHA-256\nS: .\n")
+    expect(
+        context,
+        "S: +OK Mailkeep POP3 ready\nC: AUTH\nS: +OK Mechanisms follow\nS: PLAIN\nS: LOGIN\nS: SCRAM-SHA-256\nS: .\n",
+    )
 
 
 @pytest.mark.parametrize(
