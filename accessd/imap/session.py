@@ -356,11 +356,16 @@ class ImapSession:
         self._changed = False
         self._last_look = self._now()
         try:
-            changes = await self.context.offload(_look, self.storage, view.owner, view.record, view.modseq, files=files)
+            changes, adopted = await self.context.offload(
+                _look, self.storage, view.owner, view.record, view.modseq, files=files
+            )
         except MailboxNotFound:
             raise Disconnect("The selected mailbox was deleted") from None
         if changes.record is not None and changes.record.uidvalidity != view.record.uidvalidity:
             raise Disconnect("The selected mailbox was rebuilt")
+        if adopted:
+            # Who looks at the folder now finds nothing new there.
+            self.announce([view.record.id])
         told = await self._new_rights()
         known_name = view.record.name
         view.take(changes)
@@ -547,8 +552,7 @@ def _look(
     modseq: int,
     *,
     files: bool,
-) -> Changes:
-    """A unit of work: what has happened to a mailbox."""
-    if files:
-        mailboxes.refresh(conn, storage, account, record)
-    return mailboxes.changes_since(conn, record.id, modseq)
+) -> tuple[Changes, bool]:
+    """A unit of work: what has happened to a mailbox, and whether other programs' doing was found in its folder."""
+    adopted = files and mailboxes.refresh(conn, storage, account, record)
+    return mailboxes.changes_since(conn, record.id, modseq), adopted

@@ -118,6 +118,8 @@ class OpenMailbox:
     first_recent_uid: int
     first_unseen_uid: int | None = None
     keywords: tuple[str, ...] = ()
+    adopted: bool = False
+    """Was something found that other programs did to the store? Others want to know."""
 
 
 @dataclass(frozen=True, slots=True)

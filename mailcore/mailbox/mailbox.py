@@ -75,7 +75,7 @@ def open_mailbox(
     others. Raises MailboxNotFound.
     """
     mailbox = get_mailbox(conn, account, name)
-    refresh(conn, storage, account, mailbox, take_new=not read_only)
+    adopted = refresh(conn, storage, account, mailbox, take_new=not read_only)
     record = _record(conn, mailbox.id)
     first_recent = record.first_recent_uid
     if not read_only and first_recent < record.uidnext:
@@ -85,7 +85,7 @@ def open_mailbox(
     uids, within = uids_below(conn, record.id, record.uidnext), {"mailbox_id": record.id}
     unseen = conn.execute(statements.FIRST_UNSEEN, within).fetchone() if record.unseen else None
     keywords = sorted(row[0] for row in conn.execute(statements.KEYWORDS, within))
-    return OpenMailbox(record, uids, first_recent, unseen[0] if unseen else None, tuple(keywords))
+    return OpenMailbox(record, uids, first_recent, unseen[0] if unseen else None, tuple(keywords), adopted)
 
 
 def refresh(
@@ -106,13 +106,14 @@ def refresh(
     return bool(plan)
 
 
-def glance(conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord) -> None:
+def glance(conn: Connection, storage: Storage, account: AccountRef, mailbox: MailboxRecord) -> bool:
     """As refresh, for who wants counters only: where deliveries are all that happened, and there are as many files as
     the index has messages, it does not compare them one by one.
     """
     agreed = storage.agreed_state(mailbox.id)
-    if not storage.store(account).only_gained(mailbox.name, agreed, mailbox.messages):
-        refresh(conn, storage, account, mailbox)
+    if storage.store(account).only_gained(mailbox.name, agreed, mailbox.messages):
+        return False
+    return refresh(conn, storage, account, mailbox)
 
 
 def status(conn: Connection, mailbox_id: int, *, count_deleted: bool = False) -> MailboxStatus:

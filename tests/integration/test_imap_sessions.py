@@ -280,6 +280,23 @@ def test_files_dropped_by_other_programs_are_there_at_noop(imap: ImapServer) -> 
     assert b"* 1 EXISTS\r\n" in reader.ok(b"NOOP").untagged
 
 
+@pytest.mark.parametrize("look", [b"NOOP", b"SELECT INBOX", b"STATUS INBOX (MESSAGES)"])
+def test_what_one_session_finds_in_the_folder_idling_ones_hear_of(imap: ImapServer, look: bytes) -> None:
+    """Whoever looks first adopts the files, and nobody after that finds anything new in the folder."""
+    address = imap.account()
+    idling, other = selected(imap, address), selected(imap, address)
+    idling.send(b"i IDLE\r\n")
+    idling.read_line()
+    name = "1700000000.M2P1.elsewhere"
+    folder = imap.maildir(address)
+    (folder / "tmp" / name).write_bytes(MESSAGE.replace(b"\r\n", b"\n"))
+    (folder / "tmp" / name).rename(folder / "new" / name)
+
+    other.ok(look)
+
+    assert idling.read_line() == b"* 1 EXISTS\r\n"
+
+
 def test_flags_of_many_messages_are_those_of_now(imap: ImapServer) -> None:
     address = imap.account()
     writer, reader = imap.login(address), imap.login(address)

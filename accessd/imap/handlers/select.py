@@ -42,6 +42,8 @@ async def select(session: ImapSession, command: Select) -> AsyncGenerator[Respon
     place, opened, missed = await session.context.offload(_open, session.storage, session.reader, command)
     view = View(opened, owner=place.owner, rights=place.rights, read_only=command.read_only)
     session.select(view)
+    if opened.adopted:
+        session.announce([view.record.id])
     if session.enabled & REV2:
         view.hide_recent()
         yield await list_selected(session, command.mailbox)

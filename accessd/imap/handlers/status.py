@@ -27,12 +27,15 @@ async def status(session: ImapSession, command: Status) -> AsyncGenerator[Respon
     """Looks at the folder too, so that what other programs put there counts."""
     if "HIGHESTMODSEQ" in command.items:
         session.enable(CONDSTORE)
-    found = await session.context.offload(_status, session.storage, session.reader, command)
+    found, adopted = await session.context.offload(_status, session.storage, session.reader, command)
+    if adopted:
+        session.announce([adopted])
     yield status_response(command.mailbox, command.items, found, utf8=session.utf8, append_limit=session.append_limit)
 
 
-def _status(conn: Connection, storage: Storage, reader: AccountRef, command: Status) -> MailboxStatus:
+def _status(conn: Connection, storage: Storage, reader: AccountRef, command: Status) -> tuple[MailboxStatus, int]:
+    """And which mailbox has changed by this look at its folder, or 0."""
     place = places.resolve(conn, reader, command.mailbox).require(READ)
     record = get_mailbox(conn, place.owner, place.name)
-    mailboxes.glance(conn, storage, place.owner, record)
-    return mailboxes.status(conn, record.id, count_deleted=not COUNT_DELETED.isdisjoint(command.items))
+    adopted = record.id if mailboxes.glance(conn, storage, place.owner, record) else 0
+    return mailboxes.status(conn, record.id, count_deleted=not COUNT_DELETED.isdisjoint(command.items)), adopted
