@@ -6,7 +6,7 @@ from accessd.imap import command as commands
 from accessd.imap.command import Command
 from accessd.imap.grammar.command_args import ArgumentsParser, mailbox
 from accessd.imap.grammar.flags import read_flag
-from accessd.imap.grammar.mailbox_name import from_wire
+from accessd.imap.grammar.mailbox_name import pattern_from_wire
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
 STATUS_ITEMS = frozenset(
@@ -71,7 +71,7 @@ def list_(scanner: Scanner) -> Command:
     if extended:
         selection = _options(scanner.parenthesised(Scanner.keyword, empty=True), _LIST_SELECTION)
         scanner.space()
-    reference = from_wire(scanner, scanner.astring())
+    reference = pattern_from_wire(scanner, scanner.astring())
     scanner.space()
     if scanner.next_is(b"("):
         extended = True
@@ -100,7 +100,7 @@ def _options(names: list[str], known: frozenset[str]) -> frozenset[str]:
 
 
 def _pattern(scanner: Scanner) -> str:
-    return from_wire(scanner, scanner.list_mailbox())
+    return pattern_from_wire(scanner, scanner.list_mailbox())
 
 
 def _list_returns(scanner: Scanner, returns: list[str], status: list[str]) -> None:
@@ -124,7 +124,7 @@ def _list_returns(scanner: Scanner, returns: list[str], status: list[str]) -> No
 def lsub(scanner: Scanner) -> Command:
     """LSUB reference pattern."""
     scanner.space()
-    reference = from_wire(scanner, scanner.astring())
+    reference = pattern_from_wire(scanner, scanner.astring())
     scanner.space()
     return commands.Lsub(reference, _pattern(scanner))
 

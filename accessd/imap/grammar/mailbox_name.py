@@ -14,6 +14,8 @@ from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
 SEPARATOR = "/"
 INBOX = "INBOX"
+NO_NAME = "\0"
+"""As a pattern: no mailbox has NUL in its name."""
 
 _SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)-")
 _UNPRINTABLE_RUN = re.compile(r"[^\x20-\x7e]+|&")
@@ -30,7 +32,11 @@ def decode(name: bytes) -> str:
         parts.append(_unshift(shifted.group(1)))
         position = shifted.end()
     parts.append(_plain(name[position:]))
-    return "".join(parts)
+    text = "".join(parts)
+    if name.isascii() and encode(text) != name:
+        # Base64 for what needs none, or two shifts where one would do: there is one spelling of each name only.
+        raise BadSyntax("Mailbox name is not valid modified UTF-7")
+    return text
 
 
 def _plain(part: bytes) -> str:
@@ -95,8 +101,18 @@ def read_mailbox(scanner: Scanner) -> str:
 
 
 def from_wire(scanner: Scanner, name: bytes) -> str:
-    """A name or a pattern of names as this client writes them."""
+    """A name as this client writes it."""
     return canonical(_utf8(name) if scanner.utf8 else decode(name))
+
+
+def pattern_from_wire(scanner: Scanner, pattern: bytes) -> str:
+    """A pattern, or a part of one. One that could not be of any name matches none, which is no error (RFC 5258
+    section 3).
+    """
+    try:
+        return from_wire(scanner, pattern)
+    except BadSyntax:
+        return NO_NAME
 
 
 def _utf8(name: bytes) -> str:

@@ -25,7 +25,22 @@ def test_both_directions(wire: bytes, text: str) -> None:
     assert encode(text) == wire
 
 
-@pytest.mark.parametrize("wire", [b"&Jjo", b"&Jjo!-", b"a&b", b"&AA-", b"\xff\xfe", b"&2D0-"])
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"&Jjo",
+        b"&Jjo!-",
+        b"a&b",
+        b"&AA-",
+        b"\xff\xfe",
+        b"&2D0-",
+        # RFC 9051 appendix A.1: base64 where none is needed, null shifts, bits behind the last character.
+        b"&AGE-",
+        b"&AOkAIADp-",
+        b"&AOk-&AOk-",
+        b"&AOl-",
+    ],
+)
 def test_broken_names_are_refused(wire: bytes) -> None:
     with pytest.raises(BadSyntax):
         decode(wire)
