@@ -18,7 +18,8 @@ def write_decoded(data: Octets, structure: Part, item: BodyItem) -> Iterator[byt
     """The item in pieces; a literal8 if there is NUL in it. The first step may raise UnknownEncoding."""
     pieces = decoded(data, structure, item.section.path)
     if pieces is None:
-        yield item.label + b" NIL"
+        # A size is a number in any case, as the grammar wants it.
+        yield item.label + (b" 0" if item.decoding is Decoding.SIZE else b" NIL")
         return
     size, has_nul = _measure(pieces)
     if item.decoding is Decoding.SIZE:

@@ -1,8 +1,8 @@
 """PREVIEW: the first words of a message, for lists (RFC 8970 section 2).
 
 Of the first part that is text and no attachment, HTML without its tags, white space as one space, at most MOST
-characters of UTF-8, without what the sender has quoted. "" when nothing in the message can be shown so. Never raises;
-looks at no more than the beginning of a part.
+characters of UTF-8, without what the sender has quoted if there is anything else. "" when nothing in the message can be
+shown so. Never raises; looks at no more than the beginning of a part.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ def _words(data: Octets, part: Part) -> str:
     text = decode(octets, (parameter(part.parameters, "charset") or b"").decode("ascii", "replace"))
     if part.subtype == "html":
         text = to_text(text)
-    lines = (line for line in text.splitlines() if not line.startswith(">"))
+    lines = [line for line in text.splitlines() if not line.isspace()]
+    lines = [line for line in lines if not _is_quoted(line)] or lines
     words = "".join(character if character.isprintable() else " " for character in " ".join(lines)[: MOST * 20])
     return " ".join(words.split())[:MOST].rstrip()
+
+
+def _is_quoted(line: str) -> bool:
+    """">From" is what mbox files make of a line of the sender's own."""
+    return line.startswith(">") and not line.startswith(">From ")

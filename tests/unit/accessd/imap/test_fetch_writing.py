@@ -100,6 +100,7 @@ ENCODED = (
         (b"BINARY[3.1]", b"BINARY[3.1] {5}\r\nhello"),
         (b"BINARY[9]", b"BINARY[9] NIL"),
         (b"BINARY.SIZE[2]", b"BINARY.SIZE[2] 3"),
+        (b"BINARY.SIZE[9]", b"BINARY.SIZE[9] 0"),
         (b"(BINARY[4] BODY[4])", b"BODY[4] {3}\r\nzzz"),
         (b"BINARY[]", b""),
     ],

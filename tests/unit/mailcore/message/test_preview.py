@@ -51,6 +51,8 @@ def of(message: bytes) -> str:
     [
         (b"Subject: x\n\nHello,\n\n  world\t!\n", "Hello, world !"),
         (b"\n> On Monday you wrote:\n> nonsense\nNo.\n", "No."),
+        (b"\n> only\n> quoted\n", "> only > quoted"),
+        (b"\n\n> quoted\n>From here on it is text\n", ">From here on it is text"),
         (ALTERNATIVE, "Café & Kuchen um drei"),
         (ATTACHED, "shown"),
         (b"Content-Transfer-Encoding: base64\n\nSGVsbG8=\n", "Hello"),
