@@ -22,8 +22,7 @@ PICKUP = "pickup"  # no connection: left in the maildrop by a local user
 
 @dataclass(slots=True)
 class Client:
-    """One connection's client. `extended` after EHLO; `tls` and `account` once there are any; `end_point` is the
-    hash of the certificate it was shown, where TLS ends here and a channel can be bound to it.
+    """One connection's client. `extended` after EHLO; `tls` and `account` once there are any.
 
     What happens before it is to be recorded waits in `unrecorded`: while `naming` runs, for the name; while it
     `is_quiet`, as health checks are, for the first sign that it is more than that.
@@ -35,7 +34,6 @@ class Client:
     helo: str = ""
     extended: bool = False
     tls: TlsUsed | None = None
-    end_point: bytes | None = field(default=None, repr=False)
     account: AccountRecord | None = None
     session_id: str = field(default_factory=new_session_id)
     naming: asyncio.Task[str] | None = None

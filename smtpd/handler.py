@@ -118,9 +118,8 @@ class Handler:
         return plaintext_allowed(self.snapshot, client.address, tls=client.tls is not None)
 
     def mechanisms(self, client: Client) -> tuple[str, ...]:
-        """Those of SASL that this client may use."""
-        secure, oauth = self.may_authenticate(client), bool(self.snapshot.oauth_issuers)
-        return offered(secure=secure, end_point=client.end_point, oauth=oauth)
+        """Those of SASL that this client may use. Not -PLUS: mutt would choose it, cannot do it, and then gives up."""
+        return offered(secure=self.may_authenticate(client), oauth=bool(self.snapshot.oauth_issuers))
 
     async def mail(self, client: Client, command: MailCommand) -> tuple[Reply, Transaction | None]:
         """A new transaction, if the reply is positive. From here on the client's name is needed."""

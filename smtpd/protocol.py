@@ -21,7 +21,6 @@ from mailcore.reply import Reply
 from mailcore.sasl.conversation import SaslSyntaxError
 from mailcore.smtp.command import CommandError, parse_mail, parse_rcpt
 from mailcore.smtp.data import ChunkReader
-from mailcore.tls_binding import end_point_of
 from smtpd import auth, replies
 from smtpd.client import Client, client_from, client_of, tls_of
 from smtpd.content import ContentStream
@@ -83,7 +82,6 @@ class SMTPProtocol(ContentStream):
         else:
             self._client = client_from(self._origin, self._entrance.listener)
         self._client.tls = tls_of(self.transport.get_extra_info("ssl_object")) or self._client.tls
-        self._client.end_point = end_point_of(self.transport.get_extra_info("sslcontext"))
         self._entrance.open_protocols.add(self)
         try:
             self._greet()
@@ -280,7 +278,6 @@ class SMTPProtocol(ContentStream):
             await self._start_tls(context)
             assert self.transport is not None
             self._client.tls = tls_of(self.transport.get_extra_info("ssl_object"))
-            self._client.end_point = end_point_of(context)
             self._client.helo, self._client.extended, self._client.account = "", False, None
 
     async def smtp_AUTH(self, argument: str) -> None:
@@ -294,7 +291,7 @@ class SMTPProtocol(ContentStream):
             self._send(replies.AUTH_MECHANISM if name else replies.usage("AUTH mechanism [initial-response]"))
             return
         client = self._client
-        attempt = Attempt(name.upper(), "smtp", client.address, self._exchange, client.end_point)
+        attempt = Attempt(name.upper(), "smtp", client.address, self._exchange)
         try:
             self._send(await self._handler.authenticate(client, attempt, auth.decode_initial(initial.strip())))
         except SaslSyntaxError:

@@ -1,6 +1,7 @@
 """AUTH of POP3 by every mechanism of mailcore.sasl (RFC 5034): the octets of the exchange are here, the rest is shared.
 
-A response is one line of base64, "*" gives up, and "=" as the initial response is an empty one.
+A response is one line of base64, "*" gives up, and "=" as the initial response is an empty one. -PLUS is not offered:
+mutt chooses it, cannot do it, and takes the answer to its "*" for that to its next command.
 """
 
 from __future__ import annotations
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
 
 def mechanisms(session: Pop3Session) -> tuple[str, ...]:
     """Those offered on this connection now."""
-    return offered(
-        secure=session.may_send_password,
-        end_point=session.connection.end_point,
-        oauth=bool(session.context.config.current().oauth_issuers),
-    )
+    return offered(secure=session.may_send_password, oauth=bool(session.context.config.current().oauth_issuers))
 
 
 async def authenticate(session: Pop3Session, mechanism: str, initial: str | None) -> None:
@@ -41,7 +38,7 @@ async def authenticate(session: Pop3Session, mechanism: str, initial: str | None
         return decode(line)
 
     connection = session.connection
-    attempt = sasl_login.Attempt(mechanism, "pop3", connection.peer, exchange, connection.end_point)
+    attempt = sasl_login.Attempt(mechanism, "pop3", connection.peer, exchange)
     try:
         first = None if initial is None else decode(b"" if initial == "=" else initial.encode())
         account = await sasl_login.log_in(session.context.authenticator, attempt, first)

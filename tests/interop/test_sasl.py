@@ -21,7 +21,8 @@ from tests.interop.conftest import DOMAIN, PASSWORD, Office, run
 
 DOORS = ("smtp", "imap", "pop3")
 PORTS = {"smtp": "submissions", "imap": "imaps", "pop3": "pop3s"}
-OFFERED = ("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS")
+OFFERED = {"PLAIN", "LOGIN", "SCRAM-SHA-256"}
+PLUS = "SCRAM-SHA-256-PLUS"  # only over IMAP: elsewhere mutt comes to grief with it
 NUMBERS = count(1)
 
 
@@ -68,8 +69,9 @@ def an_account(office: Office, **fields: object) -> Iterator[str]:
 @pytest.mark.parametrize("protocol", DOORS)
 def test_what_is_offered_works(office, person, protocol):
     with line(office, protocol) as client:
-        words = client.offer.decode().replace("AUTH=", "").split()
-        assert [name for name in OFFERED if name not in words] == []
+        words = set(client.offer.decode().replace("AUTH=", "").split())
+        assert words >= OFFERED
+        assert (PLUS in words) == (protocol == "imap")
         assert "OAUTHBEARER" not in words  # nobody issues tokens here
         end_point = client.end_point
 
@@ -77,10 +79,11 @@ def test_what_is_offered_works(office, person, protocol):
         ("PLAIN", plain(person, PASSWORD)),
         ("LOGIN", login(person, PASSWORD)),
         ("SCRAM-SHA-256", Scram(person, PASSWORD)),
-        ("SCRAM-SHA-256-PLUS", Scram(person, PASSWORD, end_point=end_point)),
+        (PLUS, Scram(person, PASSWORD, end_point=end_point)),
     ):
-        with line(office, protocol) as client:
-            client.log_in(mechanism, respond)
+        if mechanism in words:
+            with line(office, protocol) as client:
+                client.log_in(mechanism, respond)
 
 
 @pytest.mark.parametrize("protocol", DOORS)
@@ -89,8 +92,8 @@ def test_scram_that_proves_nothing(office, protocol):
         ("SCRAM-SHA-256", Scram(office.alice, "wrong")),
         ("SCRAM-SHA-256", Scram(f"nobody@{DOMAIN}", PASSWORD)),
         ("SCRAM-SHA-256", Scram(office.alice, PASSWORD, flag="y")),
-        ("SCRAM-SHA-256-PLUS", Scram(office.alice, PASSWORD, end_point=b"\0" * 32)),
-    ):
+        (PLUS, Scram(office.alice, PASSWORD, end_point=b"\0" * 32)),
+    )[: 4 if protocol == "imap" else 2]:
         with line(office, protocol, "127.3.3.3") as client, pytest.raises(SaslRefused) as refused:
             client.log_in(mechanism, respond)
         wanted = {"smtp": "535", "imap": "a NO [AUTHENTICATIONFAILED]", "pop3": "-ERR [AUTH]"}[protocol]
