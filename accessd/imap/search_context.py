@@ -8,10 +8,11 @@ before the client is told so, while its number still means something; everything
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import Connection
 
 from accessd.imap import response
@@ -19,6 +20,8 @@ from accessd.imap.grammar.search_key import needs_selection
 from accessd.imap.grammar.sequence_set import format_numbers
 from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.search_units import Question
+from mailcore.errors import MailError
+from mailcore.log import get_logger
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox import sorting
 from mailcore.mailbox.search_keys import SearchKey
@@ -27,6 +30,8 @@ from mailcore.mailbox.sorting import Criterion, SortBy
 if TYPE_CHECKING:
     from accessd.imap.selected import View
     from accessd.imap.session import ImapSession
+
+log = get_logger(__name__)
 
 MOST = 10
 MOST_FOUND = 100_000
@@ -83,13 +88,15 @@ class Contexts:
         """No more about this one."""
         del self._of_tag[tag]
 
-    def without(self, view: View, gone: Collection[int]) -> list[bytes]:
+    def without(self, view: View, gone: Set[int]) -> list[bytes]:
         """These messages are about to go: the responses that take them out of the results."""
         told = []
         for context in self.all():
-            if leaving := [uid for uid in context.found if uid in gone]:
-                told.append(context.response(_removals(context, view, leaving)))
-                self.put(replace(context, found=array("I", [uid for uid in context.found if uid not in gone])))
+            if gone.isdisjoint(context.found):
+                continue
+            leaving = [uid for uid in context.found if uid in gone]
+            told.append(context.response(_removals(context, view, leaving)))
+            self.put(replace(context, found=array("I", [uid for uid in context.found if uid not in gone])))
         return told
 
 
@@ -133,7 +140,12 @@ async def updates(session: ImapSession) -> list[bytes]:
     contexts, until = view.contexts, view.modseq
     known = contexts.all()
     asked = [(Question.ask(session, context.key), context) for context in known]
-    changed = await session.context.offload(_search_again, view.record.id, contexts.modseq, asked)
+    try:
+        changed = await session.context.offload(_search_again, view.record.id, contexts.modseq, asked)
+    except (psycopg.Error, MailError, OSError) as error:
+        # What else the client is to be told must not be lost for this; the next look asks again.
+        log.warning("results_not_updated", error=str(error).strip())
+        return []
     contexts.modseq = until
     told = []
     for before, after in zip(known, changed, strict=True):

@@ -6,6 +6,7 @@ from array import array
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +93,23 @@ def test_a_result_that_grows_too_large_is_followed_no_longer(
     assert asyncio.run(updates(session)) == [b'* NO [NOUPDATE "S"] Too many results\r\n']
     assert b"S" not in view.contexts
     assert asyncio.run(updates(session)) == []
+
+
+def test_nothing_is_lost_when_the_database_is_away() -> None:
+    view = view_of(1, 2, 3)
+    view.contexts = Contexts(view.modseq - 1)
+    view.contexts.put(context(1, 2, criteria=None))
+    answers: list[object] = [psycopg.OperationalError("away"), [context(1, criteria=None)]]
+
+    async def again(*_: object) -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    session: Any = SimpleNamespace(
+        view=view, selected=view, storage=None, reader=AccountRef(1, "a@b.test"), context=SimpleNamespace(offload=again)
+    )
+
+    assert asyncio.run(updates(session)) == []
+    assert asyncio.run(updates(session)) == [b'* ESEARCH (TAG "S") UID REMOVEFROM (0 2)\r\n']
