@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures_servers import Servers, choose_free_port
-from tests.integration.imap_server import ImapServer, prepare_database, prepare_home, start
+from tests.fixtures_servers import Servers, choose_free_port, wait_until
+from tests.integration.imap_server import PASSWORD, ImapServer, prepare_database, prepare_home, start
 
 MESSAGE = b"Subject: hello\r\n\r\nbody\r\n"
 
@@ -81,3 +81,25 @@ def test_a_killed_process_loses_nothing_it_has_acknowledged(servers: Servers, tm
 
         assert bodies == list(range(len(bodies)))
         assert len(bodies) >= acknowledged
+
+
+def test_connections_of_an_account_are_counted_over_both_until_one_dies(servers: Servers, tmp_path: Path) -> None:
+    with two_processes(servers, tmp_path, servers.empty_valkey_database()) as (one, other):
+        one.execute("UPDATE server_settings SET account_connection_limit = 2")
+        address = one.account()
+        first, second = one.login(address), other.login(address)
+
+        for process in (one, other):
+            wait_until(lambda at=process: is_over_the_limit(at, address), what="each knows of the other's")
+        assert [first.ok(b"NOOP").status, second.ok(b"NOOP").status] == ["OK", "OK"]
+        other.process.kill()
+        other.process.wait()
+
+        wait_until(lambda: not is_over_the_limit(one, address), what="the dead count no more")
+
+
+def is_over_the_limit(server: ImapServer, address: str) -> bool:
+    client = server.connect()
+    answer = client.command(f'LOGIN {address} "{PASSWORD}"'.encode())
+    client.close()
+    return answer.tagged == b"t1 NO [LIMIT] Too many connections of this account\r\n"
