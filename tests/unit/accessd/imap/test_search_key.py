@@ -3,10 +3,13 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from accessd.imap.commands import COMMANDS
 from accessd.imap.enabled import REV2, UTF8
 from accessd.imap.grammar.charset import BadCharset
-from accessd.imap.grammar.search_key import read_search, uses_modseq
+from accessd.imap.grammar.search_key import is_fuzzy, names_numbers, needs_selection, read_search, uses_modseq
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 from mailcore.mailbox.search_keys import (
     Age,
@@ -17,12 +20,14 @@ from mailcore.mailbox.search_keys import (
     DateField,
     DateKey,
     FlagKey,
+    Fuzzy,
     Header,
     Keyword,
     ModSeq,
     Not,
     Or,
     Recent,
+    Saved,
     SearchKey,
     SeqSet,
     Size,
@@ -141,3 +146,66 @@ def test_with_utf8_accept_there_is_no_charset_and_with_rev2_there_is() -> None:
         read_search(Scanner(text, modes=UTF8))
     with pytest.raises(BadSyntax):
         read_search(Scanner(text, modes=UTF8 | REV2))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (b"$", Saved()),
+        (b"UID $", Saved()),
+        (b"NOT $", Not(Saved())),
+        (b"FUZZY SUBJECT x", Fuzzy(Header("Subject", "x"))),
+        (b"FUZZY (TEXT x SEEN)", Fuzzy(And((Text("x"), FlagKey(SEEN))))),
+        (b"FUZZY TEXT x SEEN", And((Fuzzy(Text("x")), FlagKey(SEEN)))),
+    ],
+)
+def test_keys_of_later_rfcs(text: bytes, key: SearchKey) -> None:
+    assert read_search(Scanner(text)) == key
+
+
+@pytest.mark.parametrize(
+    "text", [b"$,1", b"1,$", b"$:*", b"UID 1:$", b"FUZZY", b"FUZZY ", b"$$", b"FUZZY " * 60 + b"ALL"]
+)
+def test_what_is_no_key_of_later_rfcs(text: bytes) -> None:
+    with pytest.raises(BadSyntax):
+        read_search(Scanner(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "fuzzy", "numbers", "selection"),
+    [
+        (b"OR SEEN NOT FUZZY TEXT x", True, False, False),
+        (b"FUZZY (1:2 SEEN)", True, True, True),
+        (b"(SEEN NOT $)", False, False, True),
+        (b"UID 1:*", False, False, False),
+    ],
+)
+def test_what_occurs_in_a_key(text: bytes, fuzzy: bool, numbers: bool, selection: bool) -> None:
+    key = read_search(Scanner(text))
+
+    assert (is_fuzzy(key), names_numbers(key), needs_selection(key)) == (fuzzy, numbers, selection)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        b"SORT (SUBJECT) UTF-8 ALL",
+        b"SORT RETURN (MIN) (REVERSE DATE) US-ASCII TEXT x",
+        b"THREAD REFS UTF-8 ALL",
+        b'ESEARCH IN (subtree (a "b c") selected) RETURN () ALL',
+        b'CANCELUPDATE "a" "b"',
+    ],
+)
+@given(data=st.data())
+def test_arguments_with_an_octet_wrong_are_bad_or_something_else(arguments: bytes, data: st.DataObject) -> None:
+    name, _, rest = arguments.partition(b" ")
+    place = data.draw(st.integers(0, len(rest)))
+    cut = data.draw(st.integers(0, 2))
+    changed = b" " + rest[:place] + data.draw(st.binary(max_size=2)) + rest[place + cut :]
+
+    try:
+        scanner = Scanner(changed)
+        COMMANDS[name.decode()].arguments(scanner)
+        scanner.end()
+    except BadSyntax:
+        pass
