@@ -7,7 +7,7 @@
 
     A> FETCH 1:* FLAGS                session A sends a command (the tag is added) and reads to the tagged response
     A| text                           a line of the literal that {+} or {} at the end of the line before announces; the
-                                      line may go on after it: A& ) more
+                                      line may go on after it: A& ) (two blanks for one)
     A~ text                           ... its last line, which does not end in CRLF
     A+ IDLE                           ... and reads to the continuation request
     A- DONE                           sends a line without a tag and reads to the tagged response of what is open

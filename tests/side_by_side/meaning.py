@@ -7,6 +7,7 @@ capabilities. EXPUNGE is told by the numbers messages had before the answer, so 
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ ANY = Atom("#")
 # Response codes whose (first) number is the server's choice; those that say nothing to a client's program.
 CHOSEN = {"UIDVALIDITY": 0, "HIGHESTMODSEQ": 0, "MAILBOXID": 0, "APPENDUID": 0, "COPYUID": 0}
 SILENT = {"CAPABILITY", "ALERT"}
+_OWN_ADDRESS = re.compile(r"^(side|user)\d+@[a-z.]+$")
 
 
 def meaning_of(responses: list[Response]) -> Meaning:
@@ -182,6 +184,25 @@ def _nested(value: Any) -> str:
     return f"({' '.join(map(_nested, value))})" if isinstance(value, list) else str(value)
 
 
+def _acl(meaning: Meaning, values: list[Any]) -> None:
+    """Identifiers and their rights, in any order; one's own address is not the same with every server."""
+    pairs = zip(map(mailbox_name, values[1::2]), map(mailbox_name, values[2::2]), strict=True)
+    meaning["ACL"] = {_OWN_ADDRESS.sub("{user}", who): "".join(sorted(rights)) for who, rights in pairs}
+
+
+def _rights(word: str) -> Any:
+    def read(meaning: Meaning, values: list[Any]) -> None:
+        meaning[word] = sorted("".join(sorted(mailbox_name(value))) for value in values)
+
+    return read
+
+
+def _metadata(meaning: Meaning, values: list[Any]) -> None:
+    found = meaning.setdefault("METADATA", {}).setdefault(mailbox_name(values[0]), {})
+    if isinstance(values[1], list):
+        found.update(zip((mailbox_name(name).lower() for name in values[1][::2]), values[1][1::2], strict=True))
+
+
 def _esearch(meaning: Meaning, values: list[Any]) -> None:
     if values and isinstance(values[0], list):
         values = values[1:]
@@ -217,6 +238,10 @@ READERS: dict[str, Any] = {
     "LSUB": _list("LSUB"),
     "STATUS": _status,
     "SEARCH": _search,
+    "ACL": _acl,
+    "METADATA": _metadata,
+    "LISTRIGHTS": _rights("LISTRIGHTS"),
+    "MYRIGHTS": _rights("MYRIGHTS"),
     "SORT": _sort,
     "THREAD": _thread,
     "ESEARCH": _esearch,

@@ -58,6 +58,7 @@ protocol imap {{
 }}
 plugin {{
   acl = vfile
+  acl_anyone = allow
   quota = count:User quota
   quota_vsizes = yes
 }}
