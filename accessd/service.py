@@ -33,7 +33,6 @@ from accessd.tally import Tally, meeting_place
 from mailcore import log as logging
 from mailcore.config.live import LiveConfig
 from mailcore.db.pool import open_pool
-from mailcore.db.sessions import begin
 from mailcore.db.status import REPORT_EVERY_S, ProcessReport, forget, report
 from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.app_password_uses import AppPasswordUses
@@ -110,7 +109,6 @@ async def run(settings: Settings, number: int) -> None:
         limits=limits,
         journal=journal,
     )
-    await offload(begin)
     hub.start()
     files.start()
     await _serve(settings, context, number)

@@ -31,11 +31,14 @@ class SessionRegistry:
         self._limits = limits
         self._numbers = itertools.count(1)
         self._server_start = ""
+        # Before the first word: rows of a process that had our number before us.
+        self._begins = True
 
     async def tell(self, offload: Offload) -> None:
         """Write what has changed and end what shall end. Raises psycopg.Error; then the same is written next time."""
-        if len(self._limits.gone) > MOST_GONE:
+        if self._begins or len(self._limits.gone) > MOST_GONE:
             await offload(begin)
+            self._begins = False
             self._limits.gone.clear()
             self._tell_all_again()
         gone = tuple(self._limits.gone)
