@@ -119,8 +119,8 @@ def test_a_crash_after_the_commit_leaves_all_of_several(
     """However many of them have got their names by then."""
     real = maildir_exchange.settle
 
-    def settle_some(folder: str, messages: list[tuple[str, Flags]], *, durable: bool = True) -> list[str]:
-        real(folder, messages[:renamed], durable=durable)
+    def settle_some(folder: str, messages: list[tuple[str, Flags]], **how: bool) -> list[str]:
+        real(folder, messages[:renamed], **how)
         raise Crash
 
     monkeypatch.setattr(maildir_exchange, "settle", settle_some)

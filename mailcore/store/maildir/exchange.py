@@ -78,7 +78,7 @@ class _Waiting:
 
     def complete(self) -> None:
         with files.disk_errors():
-            settle(self._folder, self._new, durable=self._durable)
+            settle(self._folder, self._new, durable=self._durable, are_new=True)
             for _, aside in self._old:
                 files.remove_quietly(aside)
 
@@ -90,13 +90,18 @@ class _Waiting:
                 os.rename(aside, path)
 
 
-def settle(folder: str, messages: Sequence[tuple[StoreKey, Flags]], *, durable: bool = True) -> list[StoreKey]:
-    """Give messages that wait in tmp/ their names. Returns the keys of those that did."""
+def settle(
+    folder: str, messages: Sequence[tuple[StoreKey, Flags]], *, durable: bool = True, are_new: bool = False
+) -> list[StoreKey]:
+    """Give messages that wait in tmp/ their names; without flags they go to new/ if nobody has looked yet. Returns the
+    keys of those that waited.
+    """
     locator, settled = Locator(folder), []
     if wanted := frozenset().union(*(flags.keywords for _, flags in messages)):
         locator.name_keywords(wanted)
     for key, flags in messages:
-        path = f"{folder}/new/{key}" if not flags else f"{folder}/cur/{filename.join(key, locator.letters(flags))}"
+        name = filename.join(key, locator.letters(flags))
+        path = f"{folder}/new/{key}" if are_new and not flags else f"{folder}/cur/{name}"
         with suppress(FileNotFoundError):
             os.rename(_in_tmp(folder, key), path)
             settled.append(key)

@@ -27,6 +27,8 @@ from mailcore.identity import AccountRef
 from mailcore.index.records import FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import create_mailbox, ensure_inboxes, rename_mailbox
+from mailcore.mailbox.appending import append_all
+from mailcore.mailbox.replacing import Target, replace
 from mailcore.message.flags import NO_FLAGS
 from mailcore.queue import leases
 from mailcore.queue.spool import Spool
@@ -36,6 +38,7 @@ from mailcore.relay.local import LocalDelivery
 from mailcore.relay.mx import Resolver
 from mailcore.relay.run import run_lease
 from mailcore.relay.worker import Worker
+from mailcore.store import exchange
 from mailcore.store.journal import KEEP_S, SEGMENT_BYTES, Journal
 from mailcore.store.storage import Storage
 from smtpd.completion import Completed
@@ -166,6 +169,23 @@ def appends(world: World) -> None:
         with world.promise(add=[[name, "INBOX", "file-9000"]]):
             mailboxes.append(*given, "INBOX", spooled, NO_FLAGS, at, world.journal)
         spooled.unlink()
+
+
+def together(world: World) -> None:
+    """MULTIAPPEND of three, one with a flag and a keyword; REPLACE of the first of them, into the same mailbox."""
+    for name, account in world.accounts.items():
+        given = (world.conn, world.storage, account)
+        tags = [f"{which}_{name}-{size}" for which, size in (("first", 100), ("second", 5000), ("third", 90))]
+        marked = Flags.parse(["\\Flagged", "Project"])
+        flags = (NO_FLAGS, marked, NO_FLAGS)
+        new = [exchange.Incoming(content_of(tag), each, None) for tag, each in zip(tags, flags, strict=True)]
+        added = [[name, "INBOX", tags[0]], [name, "INBOX", tags[1], *marked.names()], [name, "INBOX", tags[2]]]
+        with world.promise(add=added):
+            uids = append_all(*given, "INBOX", new).uids
+        tag = f"instead_{name}-300"
+        with world.promise(add=[[name, "INBOX", tag]], remove=[[name, "INBOX", tags[0]]], either=[[tags[0], tag]]):
+            message = exchange.Incoming(content_of(tag), NO_FLAGS, None)
+            replace(*given, world.owner(name).record(), uids[0], Target(account, "INBOX"), message)
 
 
 def copies_and_moves(world: World) -> None:
@@ -347,6 +367,7 @@ PATHS: Mapping[str, Recorded] = {
     "SELECT": Recorded(MAILDIR, looks_between_deliveries, some_mail),
     "APPEND": Recorded(MAILDIR, appends, some_mail),
     "APPEND without a journal": Recorded(MAILDIR, appends, some_mail, journal=False),
+    "MULTIAPPEND and REPLACE": Recorded(MAILDIR, together, some_mail),
     "COPY and MOVE": Recorded(MAILDIR, copies_and_moves, more_mail),
     "EXPUNGE": Recorded(MAILDIR, expunges, more_mail),
     "STORE": Recorded(MAILDIR, flags, more_mail),
@@ -354,6 +375,7 @@ PATHS: Mapping[str, Recorded] = {
     "mbox first delivery": Recorded({"ann": "mbox"}, a_first_message),
     "mbox delivery": Recorded({"ann": "maildir", "bob": "mbox"}, deliveries, some_mail),
     "mbox APPEND": Recorded(MBOX, appends, some_mail),
+    "mbox MULTIAPPEND and REPLACE": Recorded(MBOX, together, some_mail),
     "mbox COPY and MOVE": Recorded(MBOX, copies_and_moves, more_mail),
     "mbox EXPUNGE": Recorded(MBOX, expunges, more_mail),
     "mbox STORE": Recorded(MBOX, flags, more_mail),
@@ -384,6 +406,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "the journal of an APPEND": Mutant("APPEND", r"/spool/journal/"),
     "the content of an APPEND": Mutant("APPEND without a journal", r"/Maildir/(\.Archive/)?tmp/"),
     "the name of an APPEND": Mutant("APPEND without a journal", r"/(new|cur)$"),
+    "the content of several": Mutant("MULTIAPPEND and REPLACE", r"/Maildir/tmp/"),
+    "the names of several": Mutant("MULTIAPPEND and REPLACE", r"/Maildir/(tmp|new|cur)$"),
     "the content of what is moved": Mutant("fresh mail", r"/Maildir/(new|cur)/"),
     "the target of a COPY": Mutant("COPY and MOVE", r"/\.Archive/cur$"),
     "an mbox file": Mutant("mbox delivery", r"/mbox/INBOX$"),
