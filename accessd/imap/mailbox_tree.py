@@ -32,6 +32,8 @@ class Listed:
     record: MailboxRecord | None = None
     criteria: tuple[str, ...] = ()
     """What something below it meets, for CHILDINFO."""
+    is_chosen: bool = True
+    """Is it listed for its own sake? Else nothing but its name is told (RFC 5819 section 2)."""
 
 
 def matcher(reference: str, patterns: Iterable[str]) -> Callable[[str], bool]:
@@ -112,6 +114,7 @@ def list_names(
             _attributes(command, name, by_name.get(name), subscribed, has_children=name in parents, rev2=rev2),
             by_name.get(name),
             criteria if name in above else (),
+            name in chosen,
         )
         for name in in_order(shown)
     ]

@@ -136,6 +136,15 @@ def test_namespaces_and_lists(pair: Pair):
     assert answer.text == b'* LIST (\\NonExistent \\Noselect \\HasChildren) "/" user/%b\r\n' % owner
 
 
+def test_what_may_be_listed_and_not_read_has_no_status_and_says_so(pair: Pair):
+    """RFC 5819 section 2."""
+    pair.give("l")
+
+    answer = pair.reader.ok(b'LIST "" %b RETURN (STATUS (MESSAGES))' % pair.work)
+
+    assert answer.text == b'* LIST (\\Noselect \\HasNoChildren) "/" %b\r\n' % pair.work
+
+
 def test_only_l_makes_a_mailbox_visible(pair: Pair):
     pair.give("r")
 

@@ -47,10 +47,14 @@ async def list_(session: ImapSession, command: List) -> AsyncGenerator[Response,
     listed = list_names(command, found.records, found.subscribed, rev2=bool(session.enabled & REV2))
     lines = []
     for item in listed:
-        lines.append(mailbox_list(item.name, item.attributes, utf8=session.utf8, criteria=item.criteria))
-        if "MYRIGHTS" in command.returns and item.record is not None:
-            lines.append(my_rights_line(item.name, found.rights.get(item.record.id, ALL), utf8=session.utf8))
-        if item.record is not None and item.record.id in found.statuses:
+        rights = found.rights.get(item.record.id, ALL) if item.record is not None else ALL
+        attributes = item.attributes if READ in rights else ("\\Noselect", *item.attributes)
+        lines.append(mailbox_list(item.name, attributes, utf8=session.utf8, criteria=item.criteria))
+        if item.record is None or not item.is_chosen:
+            continue
+        if "MYRIGHTS" in command.returns:
+            lines.append(my_rights_line(item.name, rights, utf8=session.utf8))
+        if item.record.id in found.statuses:
             status = found.statuses[item.record.id]
             lines.append(
                 status_response(

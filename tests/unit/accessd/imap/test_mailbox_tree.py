@@ -82,6 +82,13 @@ def test_a_parent_stands_only_for_what_is_not_shown_itself() -> None:
     ]
 
 
+def test_what_stands_only_for_those_below_it_is_not_chosen() -> None:
+    """RFC 9051 section 6.3.9.8, example 11: it has no STATUS."""
+    listed = list_names(List("", ("%",), RECURSIVE), records("INBOX", "a", "a/b", "c"), {"a/b", "c"})
+
+    assert [(item.name, item.is_chosen) for item in listed] == [("a", False), ("c", True)]
+
+
 def test_a_parent_that_does_not_exist_is_shown_for_a_subscribed_name_that_does_not_either() -> None:
     assert shown(List("", ("%",), RECURSIVE), "INBOX", subscribed={"gone/below"}) == [("gone", ("SUBSCRIBED",))]
 
