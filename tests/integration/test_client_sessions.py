@@ -34,52 +34,44 @@ def pop3_login(imap, address):
     return client
 
 
-def test_a_pop3_session_is_listed_while_it_lasts(imap):
+def test_a_pop3_session_is_listed_while_it_lasts_and_ended_with_a_word(imap):
     address = imap.account()
     before = datetime.now(UTC) - timedelta(seconds=5)
 
     client = pop3_login(imap, address)
     # It may be seen first while its maildrop is opened.
-    wait_until(
-        lambda: [row["mailbox"] for row in sessions(imap.database_url, address)] == ["INBOX"], what="it is listed"
-    )
+    wait_until(lambda: [row["mailbox"] for row in sessions(imap.database_url, address)] == ["INBOX"], what="listed")
     (row,) = sessions(imap.database_url, address)
-    client.quit()
+    with psycopg.connect(imap.database_url, autocommit=True) as conn:
+        ended = end(conn, [row["id"]], "Ended by the administrator")
 
     assert (row["protocol"], row["mailbox"], row["tls"]) == ("pop3", "INBOX", False)
     assert (str(row["client_address"]), row["idle_since"], row["end_wanted"]) == ("127.0.0.1", None, "")
     assert before < row["since"] <= datetime.now(UTC)
+    assert ended == 1
+    assert client.file.readline() == b"-ERR [SYS/TEMP] Ended by the administrator\r\n"
+    assert client.file.readline() == b""
     wait_until(lambda: not sessions(imap.database_url, address), what="it is listed no more")
 
 
-def test_an_imap_session_is_listed_with_what_it_says_and_selects(imap):
+def test_an_imap_session_is_listed_with_what_it_says_and_selects_and_ended_within_three_seconds(imap):
     address = imap.account()
     client = imap.connect(tls=True)
     client.ok(b'ID ("name" "Thunderbird" "version" "115.3")')
     client.ok(f'LOGIN {address} "{PASSWORD}"'.encode())
-    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
-    client.ok(b"SELECT INBOX")
-    wait_until(lambda: sessions(imap.database_url, address)[0]["mailbox"] == "INBOX", what="the mailbox is told")
-
-    (row,) = sessions(imap.database_url, address)
-
-    assert (row["protocol"], row["tls"], row["client_id"]) == ("imap", True, "Thunderbird 115.3")
-
-
-def test_an_imap_session_in_idle_is_ended_within_three_seconds(imap):
-    address = imap.account()
-    client = imap.login(address)
     client.ok(b"SELECT INBOX")
     client.send(b"i IDLE\r\n")
     assert client.read_line().startswith(b"+ ")
-    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
+    wait_until(lambda: [row["mailbox"] for row in sessions(imap.database_url, address)] == ["INBOX"], what="listed")
+    (row,) = sessions(imap.database_url, address)
 
     begun = time.monotonic()
     with psycopg.connect(imap.database_url, autocommit=True) as conn:
-        end_of_account(conn, sessions(imap.database_url, address)[0]["account_id"], "Ended by the administrator")
+        end_of_account(conn, row["account_id"], "Ended by the administrator")
 
     assert client.read_line() == b"* BYE Ended by the administrator\r\n"
     assert time.monotonic() - begun < 3
+    assert (row["protocol"], row["tls"], row["client_id"]) == ("imap", True, "Thunderbird 115.3")
     with pytest.raises(ConnectionError):
         client.read_line()
 
@@ -115,19 +107,6 @@ def generations(imap):
 def committed(imap):
     with psycopg.connect(imap.database_url) as conn:
         return conn.execute("SELECT generation FROM config_generation").fetchone()[0]
-
-
-def test_a_pop3_session_is_ended_with_a_word(imap):
-    address = imap.account()
-    client = pop3_login(imap, address)
-    wait_until(lambda: sessions(imap.database_url, address), what="the session is listed")
-
-    with psycopg.connect(imap.database_url, autocommit=True) as conn:
-        ended = end(conn, [row["id"] for row in sessions(imap.database_url, address)], "Ended by the administrator")
-
-    assert ended == 1
-    assert client.file.readline() == b"-ERR [SYS/TEMP] Ended by the administrator\r\n"
-    assert client.file.readline() == b""
 
 
 @pytest.fixture
