@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mailcore.config.loader import networks
-from mailcore.directory.credentials import AppPasswordRecord, Credentials
+from mailcore.config.snapshot import NetworkSet
+from mailcore.directory.credentials import ANYWHERE, AppPasswordRecord, Credentials
 from mailcore.sasl.scram import Keys
 
 Row = dict[str, Any]
@@ -19,7 +20,7 @@ def credentials_of(rows: Sequence[Row]) -> Credentials:
         return Credentials()
     own = rows[0]
     return Credentials(
-        networks=networks(own["login_networks"]),
+        networks=_networks(own["login_networks"]),
         app_passwords_only=own["app_passwords_only"],
         salt=own["scram_salt"] or b"",
         iterations=own["scram_iterations"] or 0,
@@ -34,5 +35,10 @@ def _app_password(row: Row) -> AppPasswordRecord:
         digest=row["digest"],
         keys=Keys(row["stored_key"], row["server_key"]),
         protocols=frozenset(name for column, name in _PROTOCOLS.items() if row[column]),
-        networks=networks(row["networks"]),
+        networks=_networks(row["networks"]),
     )
+
+
+def _networks(texts: Sequence[str]) -> NetworkSet:
+    # Nearly all have none: they share one set, and what it remembers.
+    return networks(texts) if texts else ANYWHERE
