@@ -7,8 +7,8 @@ state of a session.
 from dataclasses import dataclass, field
 
 from accessd.imap.grammar.fetch_att import FetchItem
-from accessd.imap.grammar.search_return import PartialRange, Returns
 from accessd.imap.grammar.resync import KnownState
+from accessd.imap.grammar.search_return import PartialRange, Returns
 from accessd.imap.grammar.sequence_set import SequenceSet
 from mailcore.index.records import FlagMode, Flags
 from mailcore.mailbox.search_keys import SearchKey

@@ -41,8 +41,8 @@ from accessd.imap.handlers.expunge import expunge
 from accessd.imap.handlers.fetch import fetch
 from accessd.imap.handlers.idle import idle
 from accessd.imap.handlers.list_ import list_, lsub
-from accessd.imap.handlers.multisearch import multi_search
 from accessd.imap.handlers.metadata import get_metadata, set_metadata
+from accessd.imap.handlers.multisearch import multi_search
 from accessd.imap.handlers.namespace import namespace
 from accessd.imap.handlers.notify import notify
 from accessd.imap.handlers.quota import get_quota, get_quota_root, set_quota

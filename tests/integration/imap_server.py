@@ -74,13 +74,6 @@ class RawClient:
         octets, self._buffer = self._buffer[:size], self._buffer[size:]
         return octets
 
-    def read_octets(self, size: int) -> bytes:
-        """As many as a literal has."""
-        while len(self._buffer) < size:
-            self._more()
-        octets, self._buffer = self._buffer[:size], self._buffer[size:]
-        return octets
-
     def read_line(self) -> bytes:
         """One response with the literals in it."""
         whole = b""

@@ -59,6 +59,8 @@ MATRIX: dict[str, Needs | NoMailbox | Elsewhere] = {
     "ENABLE": SESSION,
     "IDLE": SESSION,
     "NAMESPACE": SESSION,
+    "UNAUTHENTICATE": SESSION,
+    "NOTIFY": Elsewhere("tests/unit/accessd/imap/test_notify.py: what the reader may see, messages where he may read"),
     "SELECT": Needs("r", "SELECT {there}"),
     "EXAMINE": Needs("r", "EXAMINE {there}"),
     "CREATE": Needs("k", "CREATE {there}/Below"),

@@ -158,6 +158,8 @@ def test_a_special_use_is_the_owners_alone(pair: Pair):
     answer = pair.reader.ok(f'LIST "" user/{pair.owner_name}/Sent'.encode())
 
     assert b"\\Sent" not in answer.text
+    pair.give("lrk")
+    assert error(pair.reader, rb"CREATE %b/Drafts (USE (\Drafts))" % pair.work) == b"NOPERM"
 
 
 def test_list_myrights_and_status_only_where_one_may_read(pair: Pair):

@@ -9,10 +9,8 @@ from accessd.imap.grammar.flags import read_flag
 from accessd.imap.grammar.mailbox_name import pattern_from_wire
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 
-STATUS_ITEMS = frozenset(
-    "MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE DELETED DELETED-STORAGE APPENDLIMIT"
-    " MAILBOXID".split()
-)
+_COUNTERS = ("MESSAGES", "RECENT", "UNSEEN", "SIZE", "DELETED", "DELETED-STORAGE")
+STATUS_ITEMS = frozenset({*_COUNTERS, "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID"})
 SPECIAL_USES = {
     name.upper(): name for name in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
 }

@@ -12,6 +12,7 @@ from accessd.imap.enabled import REV2
 from accessd.imap.listed import list_created
 from accessd.imap.object_id import mailbox_id
 from accessd.imap.response import Completion, Response
+from mailcore.errors import NotPermitted
 from mailcore.identity import AccountRef
 from mailcore.index.records import MailboxRecord
 from mailcore.mailbox.account import create_mailbox
@@ -40,4 +41,6 @@ def _create(
     conn: Connection, storage: Storage, reader: AccountRef, name: str, use: str
 ) -> tuple[AccountRef, MailboxRecord]:
     place = places.resolve_new(conn, reader, name).require(CREATE)
+    if use and place.owner.id != reader.id:
+        raise NotPermitted("special uses are the owner's")
     return place.owner, create_mailbox(conn, storage, place.owner, place.name, use)
