@@ -41,10 +41,11 @@ from mailcore.directory.issuers import Issuers
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import store_changes
-from mailcore.index.index import account_states, modseqs_of
+from mailcore.index.index import modseqs_of
 from mailcore.maillog.record import Recorder
 from mailcore.memory import give_back_large_blocks
 from mailcore.offload import Offload
+from mailcore.sharing.states import account_states
 from mailcore.store.journal import Journal
 from mailcore.store.storage import Storage
 from mailcore.throttle.throttle import Throttle

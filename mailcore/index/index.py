@@ -296,11 +296,6 @@ def mailboxes_of(conn: Connection, mailbox_ids: Sequence[int]) -> list[MailboxRe
     return list(map(MailboxRecord._make, rows))
 
 
-def account_states(conn: Connection, account_ids: Sequence[int]) -> dict[int, str]:
-    """A digest for each account of what a list of its mailboxes shows: whether anything of that has changed."""
-    return dict(conn.execute(statements.ACCOUNT_STATES, {"account_ids": list(account_ids)}).fetchall())
-
-
 def uids_below(conn: Connection, mailbox_id: int, uidnext: int) -> list[int]:
     """The UIDs below `uidnext`, in order."""
     below = {"mailbox_id": mailbox_id, "uidnext": uidnext}

@@ -235,23 +235,6 @@ KEYS_AMONG = """
 SELECT store_key FROM message WHERE mailbox_id = ANY(%(mailbox_ids)s) AND store_key = ANY(%(store_keys)s)
 """
 
-# What a list of mailboxes shows, of several accounts: only compared with what it was.
-ACCOUNT_STATES = """
-SELECT account.id, md5(concat_ws(E'\\n',
-    (SELECT string_agg(concat_ws('/', id, name, special_use), ',' ORDER BY id)
-     FROM mailbox WHERE account_id = account.id),
-    (SELECT string_agg(name, ',' ORDER BY name) FROM subscription WHERE account_id = account.id),
-    (SELECT string_agg(concat_ws('/', mailbox_id, identifier, negative, rights), ',' ORDER BY acl.id)
-     FROM mailbox_acl AS acl
-     WHERE identifier IN (account.address, 'anyone', 'authenticated')
-        OR mailbox_id IN (SELECT id FROM mailbox WHERE account_id = account.id)),
-    (SELECT string_agg(concat_ws('/', mailbox_id, entry, md5(value)), ',' ORDER BY note.id)
-     FROM mailbox_metadata AS note
-     WHERE mailbox_id IN (SELECT id FROM mailbox WHERE account_id = account.id)),
-    (SELECT string_agg(concat_ws('/', entry, md5(value)), ',' ORDER BY id)
-     FROM server_metadata WHERE reader_id = account.id)))
-FROM account WHERE id = ANY(%(account_ids)s)
-"""
 MODSEQS = "SELECT id, highestmodseq FROM mailbox WHERE id = ANY(%(mailbox_ids)s)"
 # Bounded by UID, not by modseq: a new message whose flags somebody has just changed again must not be passed over, for
 # the next look begins behind it. What is newer than the mailbox row comes once more with that look.

@@ -66,3 +66,21 @@ JOIN mailbox_acl ON mailbox_acl.mailbox_id = above.id
 ON CONFLICT (mailbox_id, identifier, negative) DO NOTHING
 """
 FORGET_IDENTIFIER = "DELETE FROM mailbox_acl WHERE identifier = %(address)s RETURNING mailbox_id"
+
+# What a list of mailboxes shows, of several accounts: only compared with what it was.
+ACCOUNT_STATES = """
+SELECT account.id, md5(concat_ws(E'\\n',
+    (SELECT string_agg(concat_ws('/', id, name, special_use), ',' ORDER BY id)
+     FROM mailbox WHERE account_id = account.id),
+    (SELECT string_agg(name, ',' ORDER BY name) FROM subscription WHERE account_id = account.id),
+    (SELECT string_agg(concat_ws('/', mailbox_id, identifier, negative, rights), ',' ORDER BY acl.id)
+     FROM mailbox_acl AS acl
+     WHERE identifier IN (account.address, 'anyone', 'authenticated')
+        OR mailbox_id IN (SELECT id FROM mailbox WHERE account_id = account.id)),
+    (SELECT string_agg(concat_ws('/', mailbox_id, entry, md5(value)), ',' ORDER BY note.id)
+     FROM mailbox_metadata AS note
+     WHERE mailbox_id IN (SELECT id FROM mailbox WHERE account_id = account.id)),
+    (SELECT string_agg(concat_ws('/', entry, md5(value)), ',' ORDER BY id)
+     FROM server_metadata WHERE reader_id = account.id)))
+FROM account WHERE id = ANY(%(account_ids)s)
+"""

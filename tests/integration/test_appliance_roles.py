@@ -23,6 +23,8 @@ USERS = {
     "mailcore.maillog.statements": PROGRAMS,
     "mailcore.index.statements": PROGRAMS,
     "mailcore.mailbox.statements": PROGRAMS,
+    "mailcore.sharing.statements": ("mail_accessd",),
+    "mailcore.metadata.statements": ("mail_accessd",),
     "mailcore.queue.statements": ("mail_queue", "mail_web"),
 }
 # Nobody logs in to the queue.

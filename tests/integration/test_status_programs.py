@@ -33,7 +33,7 @@ def test_all_ports_answer_and_no_log_says_so(smtp, imap, program):
     found = probe(ports, times=5)
 
     assert found == [dict.fromkeys(ports, "")] * 5
-    assert len(ports) == (3 if program == "smtpd" else 2)
+    assert len(ports) == 3
     assert log.read_text() == said
 
 
