@@ -51,7 +51,18 @@ ALWAYS = (
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
 )
-AFTER_LOGIN: tuple[str, ...] = ("UNAUTHENTICATE", "UTF8=ACCEPT", "MULTIAPPEND", "BINARY", "OBJECTID", "SAVEDATE", "PREVIEW", "REPLACE", "CATENATE")
+AFTER_LOGIN: tuple[str, ...] = (
+    "UNAUTHENTICATE",
+    "UTF8=ACCEPT",
+    "MULTIAPPEND",
+    "BINARY",
+    "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
+    "REPLACE",
+    "CATENATE",
+    "URL-PARTIAL",
+)
 """What makes sense only to somebody who has logged in."""
 
 
