@@ -34,6 +34,12 @@ def own(request: HttpRequest) -> HttpResponse:
     return _profile_of(cast(Account, request.user))
 
 
+def has_profile(account: Account) -> bool:
+    """Whether a service to read mail and one to send it are open to this account."""
+    domain = served_domain(account.domain_id, account)
+    return domain is not None and apple.can_be_profiled(domain.services)
+
+
 def _profile_of(account: Account) -> HttpResponse:
     return _download(served_domain(account.domain_id, account), account.address, account.display_name)
 

@@ -226,6 +226,16 @@ def test_profiles_are_for_those_who_may_see_them(anybody, alice):
     assert mail_payload(anybody.get("/mail/profile/", **host))["EmailAddress"] == "alice@linuxadmin.dev"
 
 
+def test_ones_own_page_leads_to_the_profile_if_there_can_be_one(anybody, alice):
+    anybody.force_login(alice)
+    host = {"HTTP_HOST": "panel.linuxadmin.dev"}
+
+    assert b"/mail/profile/" in anybody.get("/mail/account/", **host).content
+    alice.allow_smtp = False
+    alice.save()
+    assert b"/mail/profile/" not in anybody.get("/mail/account/", **host).content
+
+
 def test_the_api_names_the_records_of_a_domain(settings):
     settings.ALLOWED_HOSTS = ["*"]
     Domain.objects.create(name="relay.example", kind="relay")

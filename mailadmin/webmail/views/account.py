@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mailadmin.audit.models import AuditEntry
 from mailadmin.audit.record import Actor, record, values_of
+from mailadmin.autoconfig.profiles import has_profile
 from mailadmin.directory.app_password_form import LABELS, AppPasswordForm
 from mailadmin.directory.app_passwords import PROTOCOLS, make_app_password, revoke_app_password, with_use
 from mailadmin.directory.models import Account, AppPassword
@@ -81,5 +82,6 @@ def _context(
         "made": made,
         "secret": secret,
         "app_passwords": with_use(owner),
+        "has_profile": has_profile(owner),
     }
     return {**frame(request, None), **own}
