@@ -61,6 +61,16 @@ def test_a_token_opens(office, issuer, person, protocol, mechanism):
 
 
 @pytest.mark.parametrize("protocol", DOORS)
+def test_a_long_token_opens(office, issuer, protocol):
+    """Those of large providers have some 3,000 octets; in base64 once more."""
+    token = issuer.token(office.alice, groups=["g" * 30] * 100)
+    assert len(token) > 4000
+
+    with line(office, protocol) as client:
+        client.log_in("OAUTHBEARER", Bearer("OAUTHBEARER", office.alice, token))
+
+
+@pytest.mark.parametrize("protocol", DOORS)
 @pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
 def test_a_token_that_does_not_do_is_told_in_json_and_refused(office, issuer, protocol, mechanism):
     wrong = (

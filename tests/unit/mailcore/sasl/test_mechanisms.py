@@ -1,9 +1,19 @@
 """PLAIN, LOGIN, OAUTHBEARER and XOAUTH2, step by step, and what is offered where."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailcore.errors import AuthenticationFailed, DirectoryUnavailable
-from mailcore.sasl.conversation import Challenge, PasswordClaim, SaslSyntaxError, TokenClaim
+from mailcore.sasl.conversation import (
+    Challenge,
+    FindKeys,
+    KeySet,
+    PasswordClaim,
+    ProofClaim,
+    SaslSyntaxError,
+    TokenClaim,
+)
 from mailcore.sasl.mechanisms import MECHANISMS, conversation, offered
 
 # RFC 7628 section 4.1 and Google's description of XOAUTH2.
@@ -113,6 +123,36 @@ def test_an_issuer_that_is_away_is_no_bad_token():
 def test_what_is_no_bearer_token(mechanism, said):
     with pytest.raises(SaslSyntaxError):
         next(conversation(mechanism, said, None))
+
+
+@given(
+    st.sampled_from(sorted(MECHANISMS)),
+    st.lists(
+        st.one_of(
+            st.binary(max_size=60),
+            st.sampled_from(
+                [b"n,,n=user,r=abc", b"c=biws,r=abc", b"\0a\0b", b"user=a\x01auth=Bearer x\x01\x01", b"n,,\x01"]
+            ),
+        ),
+        max_size=4,
+    ),
+)
+def test_whatever_a_client_says_ends_in_one_of_three_ways(mechanism, responses):
+    """A claim that is asked about, a syntax error, or a refusal: never another exception."""
+    talk = conversation(mechanism, None, b"end point")
+    said = iter(responses)
+    try:
+        step = next(talk)
+        while True:
+            if isinstance(step, Challenge):
+                step = talk.send(next(said, b""))
+            elif isinstance(step, FindKeys):
+                step = talk.send(KeySet(b"salt", 4096, ()))
+            else:
+                assert isinstance(step, PasswordClaim | TokenClaim | ProofClaim)
+                return
+    except (SaslSyntaxError, AuthenticationFailed):
+        return
 
 
 def test_what_is_offered_depends_on_the_connection():
