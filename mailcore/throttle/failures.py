@@ -2,7 +2,9 @@
 
 A network is what one subscriber usually has: an IPv4 /24 or an IPv6 /56. Its weight is the number of its failures of
 the last minute, and as much again for each other name that was tried: who forgets a password tries one name, who
-guesses tries many. Whoever was right from a network lately is let in from there however many others fail beside.
+guesses tries many. Whoever was right from a network lately is heard there however many others fail beside, and ten
+times as often about that one name: an old telephone with an old password must not lock its owner out, and the neighbour
+must not guess for ever.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ WINDOW_S = 60.0
 LATELY_S = 14 * 24 * 3600
 MAX_NETWORKS = 10_000
 MAX_KNOWN = 50_000
+KNOWN_TIMES = 10
 MOST_KEPT = 1000
 """Failures of one network that are remembered; no limit can be higher."""
 
@@ -27,6 +30,8 @@ class Standing:
 
     names: tuple[str, ...] = ()
     known: bool = False
+    own: int = 0
+    """How many of the failures are of the name that is asked for."""
 
     @property
     def weight(self) -> int:
@@ -35,7 +40,9 @@ class Standing:
 
     def must_wait(self, limit: int) -> bool:
         """Whether this client is refused unheard."""
-        return not self.known and self.weight >= min(limit, MOST_KEPT)
+        if self.known:
+            return self.own >= min(KNOWN_TIMES * limit, MOST_KEPT)
+        return self.weight >= min(limit, MOST_KEPT)
 
 
 def network_of(client: str) -> str:
@@ -68,7 +75,7 @@ class MemoryFailures:
         with self._lock:
             failures = self._failures.get(network, ())
             names = tuple(each for at, each in failures if at > now - WINDOW_S)
-            return Standing(names, self._known.get((network, name), 0.0) > now)
+            return Standing(names, self._known.get((network, name), 0.0) > now, names.count(name))
 
     def failed(self, network: str, name: str, now: float) -> None:
         """Note a failure."""

@@ -45,7 +45,8 @@ class Throttle:
         if found is not None:
             names = tuple(each.decode().partition(":")[0] for each in found[0])
             # What this process saw while Valkey was away counts, too.
-            standing = Standing(max(names, standing.names, key=len), bool(found[1]) or standing.known)
+            names = max(names, standing.names, key=len)
+            standing = Standing(names, bool(found[1]) or standing.known, names.count(name))
         return standing.must_wait(self._limit())
 
     def failed(self, client: str, login: str) -> None:
@@ -55,7 +56,7 @@ class Throttle:
         self._shared(lambda pipe: _note_failure(pipe, network, name, now))
 
     def succeeded(self, client: str, login: str) -> None:
-        """Right: this name is welcome from this network for two weeks, whatever else comes from there."""
+        """Right: this name is welcome from this network for two weeks, whatever others do there."""
         network, name, now = network_of(client), name_key(login), self._now()
         self._memory.succeeded(network, name, now)
         self._shared(lambda pipe: pipe.set(_known_key(network, name), b"1", ex=LATELY_S))

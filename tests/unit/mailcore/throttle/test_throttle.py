@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from mailcore.clock import FakeClock
-from mailcore.throttle.failures import WINDOW_S, network_of
+from mailcore.throttle.failures import KNOWN_TIMES, WINDOW_S, network_of
 from mailcore.throttle.throttle import AWAY_S, Throttle
 
 GUESSER, NEIGHBOUR, ELSEWHERE = "198.51.100.9", "198.51.100.77", "192.0.2.1"
@@ -54,7 +54,18 @@ def test_after_a_minute_it_is_forgotten(throttle, clock):
     assert not throttle.must_wait(GUESSER, "alice@example.org")
 
 
-def test_who_was_right_from_there_lately_is_always_heard(throttle):
+def test_nobody_guesses_for_ever_where_the_owner_was_right(throttle):
+    throttle.succeeded(GUESSER, "alice@example.org")
+    fail(throttle, KNOWN_TIMES * LIMIT - 1)
+    assert not throttle.must_wait(NEIGHBOUR, "alice@example.org")
+
+    throttle.failed(NEIGHBOUR, "alice@example.org")
+
+    assert throttle.must_wait(NEIGHBOUR, "alice@example.org")
+    assert not throttle.must_wait(ELSEWHERE, "alice@example.org")
+
+
+def test_who_was_right_from_there_lately_is_heard(throttle):
     throttle.succeeded(GUESSER, " Alice@example.org")
     fail(throttle, 5 * LIMIT)
 
