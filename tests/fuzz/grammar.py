@@ -70,7 +70,7 @@ def _note(found: list[object], event: Event, engine: Engine, accepts: float) -> 
         else:
             found.append(event.data)
         return
-    found.append(repr(event))
+    found.append(_told(event))
     if isinstance(event, Rejected):
         assert not {"\r", "\n"} & set(event.text)
         assert event.tag is None or re.fullmatch(rb"[\x21-\x7e]{1,100}", event.tag)
@@ -81,6 +81,14 @@ def _note(found: list[object], event: Event, engine: Engine, accepts: float) -> 
             engine.accept_literal()
         else:
             engine.refuse_literal()
+
+
+def _told(event: Event) -> str:
+    """All of an event; of the messages a command has got so far only the last, or many would cost their square."""
+    if isinstance(event, LiteralStarted):
+        last = event.command.messages[-1]
+        return repr((event.tag, event.name, event.command.mailbox, last, event.literal, event.synchronising))
+    return repr(event)
 
 
 @cache
