@@ -67,13 +67,15 @@ def _record(actor: Actor, mailbox: Mailbox, who: Identifier, before: str, after:
     action = AuditEntry.Action
     deed = action.CREATED if not before else action.DELETED if not after else action.CHANGED
     record_deed(actor, deed, "share", f"{mailbox.account} {mailbox.name} for {who}", {"rights": [before, after]})
-    transaction.on_commit(lambda: _announce(mailbox))
+    named = acl.account_of(raw_connection(), who)
+    concerned = [mailbox.account_id, *([named.id] if named else [])]
+    transaction.on_commit(lambda: _announce(mailbox, concerned))
 
 
-def _announce(mailbox: Mailbox) -> None:
+def _announce(mailbox: Mailbox, account_ids: list[int]) -> None:
     client = _redis(settings.REDIS_URL)
     publish.mailbox_changed(client, [mailbox.pk])
-    publish.account_changed(client, [mailbox.account_id])
+    publish.account_changed(client, account_ids)
 
 
 @lru_cache(maxsize=1)

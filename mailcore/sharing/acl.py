@@ -89,6 +89,12 @@ def remove(conn: Connection, mailbox_id: int, who: Identifier) -> None:
     conn.execute(statements.REMOVE, entry)
 
 
+def account_of(conn: Connection, who: Identifier) -> AccountRef | None:
+    """The account that an identifier names; None for everybody."""
+    row = conn.execute(statements.ACCOUNT, {"address": who.name}).fetchone()
+    return AccountRef(*row) if row else None
+
+
 def inherit(conn: Connection, account_id: int, parents: Mapping[str, str]) -> None:
     """Mailboxes that have just been made get the lists of those above them: {name: name above}."""
     if parents:
@@ -98,15 +104,10 @@ def inherit(conn: Connection, account_id: int, parents: Mapping[str, str]) -> No
         )
 
 
-def forget(conn: Connection, address: str) -> list[int]:
-    """The account goes: nobody who gets its address later has its rights. Returns the mailboxes it was let into."""
-    return [row[0] for row in conn.execute(statements.FORGET_IDENTIFIER, {"address": address})]
-
-
 def _check(conn: Connection, owner: AccountRef, who: Identifier) -> None:
     if who.name == owner.address:
         raise IdentifierInvalid("the owner has all rights")
-    if who.name not in EVERYBODY and conn.execute(statements.IS_ACCOUNT, {"address": who.name}).fetchone() is None:
+    if who.name not in EVERYBODY and account_of(conn, who) is None:
         raise IdentifierInvalid(f"{who.name} is no account here")
 
 

@@ -55,7 +55,7 @@ REMOVE = """
 DELETE FROM mailbox_acl
 WHERE mailbox_id = %(mailbox_id)s AND identifier = %(identifier)s AND negative = %(negative)s
 """
-IS_ACCOUNT = "SELECT FROM account WHERE address = %(address)s"
+ACCOUNT = "SELECT id, address, store, quota_bytes, quota_messages FROM account WHERE address = %(address)s"
 INHERIT = """
 INSERT INTO mailbox_acl (mailbox_id, identifier, negative, rights)
 SELECT child.id, identifier, negative, rights
@@ -65,7 +65,6 @@ JOIN mailbox above ON above.account_id = %(account_id)s AND above.name = new.par
 JOIN mailbox_acl ON mailbox_acl.mailbox_id = above.id
 ON CONFLICT (mailbox_id, identifier, negative) DO NOTHING
 """
-FORGET_IDENTIFIER = "DELETE FROM mailbox_acl WHERE identifier = %(address)s RETURNING mailbox_id"
 
 # What a list of mailboxes shows, of several accounts: only compared with what it was.
 ACCOUNT_STATES = """

@@ -1,7 +1,7 @@
 """GETACL, SETACL, DELETEACL, LISTRIGHTS and MYRIGHTS (RFC 4314 section 3).
 
 Who may not see a mailbox is told that there is none (section 6). A change reaches sessions that have the mailbox
-selected as a change of the mailbox does, and all others as one of its account.
+selected as a change of the mailbox does, and others as one of its account and of whom the entry names.
 """
 
 from __future__ import annotations
@@ -42,32 +42,36 @@ def _entries(conn: Connection, reader: AccountRef, name: str) -> tuple[AccountRe
 
 async def set_acl(session: ImapSession, command: SetAcl) -> AsyncGenerator[Response, None]:
     """SETACL."""
-    owner, mailbox_id = await session.context.offload(_set, session.reader, command)
-    _spread(session, owner, mailbox_id)
+    _spread(session, *await session.context.offload(_set, session.reader, command))
     yield Completion()
 
 
-def _set(conn: Connection, reader: AccountRef, command: SetAcl) -> tuple[AccountRef, int]:
+def _set(conn: Connection, reader: AccountRef, command: SetAcl) -> tuple[int, list[AccountRef]]:
     place, mailbox_id = _administered(conn, reader, command.mailbox)
     who = Identifier.parse(command.identifier)
     acl.change(conn, place.owner, mailbox_id, who, command.rights, command.change)
-    return place.owner, mailbox_id
+    return mailbox_id, _concerned(conn, place, who)
 
 
 async def delete_acl(session: ImapSession, command: DeleteAcl) -> AsyncGenerator[Response, None]:
     """DELETEACL: fine too if there is no such entry."""
-    owner, mailbox_id = await session.context.offload(_delete, session.reader, command)
-    _spread(session, owner, mailbox_id)
+    _spread(session, *await session.context.offload(_delete, session.reader, command))
     yield Completion()
 
 
-def _delete(conn: Connection, reader: AccountRef, command: DeleteAcl) -> tuple[AccountRef, int]:
+def _delete(conn: Connection, reader: AccountRef, command: DeleteAcl) -> tuple[int, list[AccountRef]]:
     place, mailbox_id = _administered(conn, reader, command.mailbox)
     who = Identifier.parse(command.identifier)
     if who.name == place.owner.address:
         raise IdentifierInvalid("the owner has all rights")
     acl.remove(conn, mailbox_id, who)
-    return place.owner, mailbox_id
+    return mailbox_id, _concerned(conn, place, who)
+
+
+def _concerned(conn: Connection, place: Place, who: Identifier) -> list[AccountRef]:
+    """Whose lists of mailboxes look different now."""
+    named = acl.account_of(conn, who)
+    return [place.owner] if named is None else [place.owner, named]
 
 
 async def list_rights(session: ImapSession, command: ListRights) -> AsyncGenerator[Response, None]:
@@ -99,8 +103,8 @@ def _administered(conn: Connection, reader: AccountRef, name: str) -> tuple[Plac
     return place, get_mailbox(conn, place.owner, place.name).id
 
 
-def _spread(session: ImapSession, owner: AccountRef, mailbox_id: int) -> None:
+def _spread(session: ImapSession, mailbox_id: int, concerned: list[AccountRef]) -> None:
     session.announce([mailbox_id])
-    session.announce_accounts(owner)
+    session.announce_accounts(*concerned)
     if session.view is not None and session.view.record.id == mailbox_id:
         session.look_now()
