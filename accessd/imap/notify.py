@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -25,15 +26,17 @@ from accessd.imap.notify_events import (
     first_status,
     messages_followed,
     name_events,
+    note_events,
     status_items,
     unreadable,
 )
-from accessd.imap.response import mailbox_list
+from accessd.imap.response import astring, mailbox, mailbox_list, untagged
 from accessd.imap.status_response import status_response
 from mailcore.identity import AccountRef
 from mailcore.index.index import mailboxes_of
 from mailcore.index.records import MailboxRecord, MailboxStatus
 from mailcore.mailbox.account import list_mailboxes, subscriptions
+from mailcore.metadata.following import notes_of
 from mailcore.sharing import places
 from mailcore.sharing.rights import ALL
 
@@ -175,7 +178,9 @@ class Notifier:
     async def _look(self) -> Picture:
         if not self.interest.follows_anything:
             return self._picture
-        return await self._session.context.offload(take_picture, self._session.reader)
+        return await self._session.context.offload(
+            take_picture, self._session.reader, with_notes=self.interest.follows_notes
+        )
 
     def _learn(self, picture: Picture) -> None:
         """Follow what is to be followed now, and nothing else."""
@@ -205,18 +210,22 @@ class Notifier:
         before = self._picture
         # What is known of messages stays what was told of them; the look at the mailboxes compares it.
         known = {
-            key: seen._replace(record=before.mailboxes[key].record._replace(name=seen.record.name))
+            key: seen._replace(record=_with_names(before.mailboxes[key].record, seen.record))
             if key in before.mailboxes
             else seen
             for key, seen in now.mailboxes.items()
         }
         followed_before = self._followed
-        self._learn(Picture(known, now.subscribed))
+        self._learn(Picture(known, now.subscribed, now.notes))
         own, self.own_names = self.own_names, set()
         told = [
             mailbox_list(event.name, attributes(now, event.name), utf8=self._session.utf8, old_name=event.old_name)
             for event in name_events(self.interest, before, now)
             if event.name not in own
+        ]
+        told += [
+            _metadata(name, entries, utf8=self._session.utf8)
+            for name, entries in note_events(self.interest, before, now)
         ]
         return told + list(self._statuses(self._new_with_messages(followed_before)))
 
@@ -242,7 +251,7 @@ class Notifier:
                 seen.record, now, self._followed[record.id], condstore=self._session.condstore
             )
             known[record.id] = seen._replace(record=now)
-        self._picture = Picture(known, self._picture.subscribed)
+        self._picture = replace(self._picture, mailboxes=known)
         return list(self._statuses({key: each for key, each in items.items() if each}))
 
     def _statuses(self, items: Mapping[int, Sequence[str]]) -> Iterator[bytes]:
@@ -265,7 +274,17 @@ def _status(record: MailboxRecord) -> MailboxStatus:
     )
 
 
-def take_picture(conn: Connection, reader: AccountRef) -> Picture:
+def _with_names(told: MailboxRecord, now: MailboxRecord) -> MailboxRecord:
+    return told._replace(name=now.name, special_use=now.special_use)
+
+
+def _metadata(name: str, entries: Iterable[str], *, utf8: bool) -> bytes:
+    """`* METADATA name entry ...` (RFC 5464 section 4.4.2); "" is the server."""
+    words = [mailbox(name, utf8=utf8) if name else b'""', *(astring(entry.encode()) for entry in entries)]
+    return untagged(b"METADATA " + b" ".join(words))
+
+
+def take_picture(conn: Connection, reader: AccountRef, *, with_notes: bool) -> Picture:
     """A unit of work: every mailbox the reader may LIST, and its subscriptions."""
     own = {record.id: Seen(record, ALL, is_own=True) for record in list_mailboxes(conn, reader)}
     taken = {seen.record.name for seen in own.values()}
@@ -274,4 +293,6 @@ def take_picture(conn: Connection, reader: AccountRef) -> Picture:
         for each in places.shared_with(conn, reader)
         if each.record.name not in taken
     }
-    return Picture(own | shared, frozenset(subscriptions(conn, reader)))
+    seen = own | shared
+    notes = notes_of(conn, reader, list(seen)) if with_notes else frozenset()
+    return Picture(seen, frozenset(subscriptions(conn, reader)), notes)

@@ -13,14 +13,18 @@ from typing import NamedTuple
 from accessd.imap.grammar.mailbox_name import SEPARATOR
 from accessd.imap.grammar.notify import (
     FLAG_CHANGE,
+    MAILBOX_METADATA,
     MAILBOX_NAME,
     MESSAGE_NEW,
+    SERVER_METADATA,
     SUBSCRIPTION_CHANGE,
     EventGroup,
     Which,
 )
 from accessd.imap.mailbox_tree import parents_of
 from mailcore.index.records import MailboxRecord
+from mailcore.metadata.entries import SPECIAL_USE
+from mailcore.metadata.following import SERVER, Note
 from mailcore.sharing import names
 from mailcore.sharing.rights import LOOKUP, READ
 
@@ -41,6 +45,8 @@ class Picture:
 
     mailboxes: Mapping[int, Seen]
     subscribed: frozenset[str]
+    notes: frozenset[Note] = frozenset()
+    """Annotations, if they are followed."""
 
     def by_name(self) -> dict[str, Seen]:
         return {seen.record.name: seen for seen in self.mailboxes.values()}
@@ -62,6 +68,16 @@ class Interest:
     def follows_anything(self) -> bool:
         """Is anything asked for beside the selected mailbox?"""
         return any(group.events for group in self._others)
+
+    @property
+    def follows_notes(self) -> bool:
+        """And are annotations?"""
+        return any(group.events & {MAILBOX_METADATA, SERVER_METADATA} for group in self._others)
+
+    @property
+    def follows_server(self) -> bool:
+        """Those of the server?"""
+        return any(SERVER_METADATA in group.events for group in self._others)
 
     @property
     def wants_messages(self) -> bool:
@@ -202,3 +218,24 @@ def attributes(picture: Picture, name: str) -> tuple[str, ...]:
     if name in picture.subscribed:
         found.append("\\Subscribed")
     return tuple(found)
+
+
+def note_events(interest: Interest, before: Picture, now: Picture) -> list[tuple[str, list[str]]]:
+    """Mailboxes ("" for the server) and names of their annotations that were set, changed or removed (RFC 5465 sections
+    5.6 and 5.7). A mailbox that has just come into view is none of them.
+    """
+    changed: dict[int, set[str]] = {}
+    for note in before.notes ^ now.notes:
+        changed.setdefault(note.mailbox_id, set()).add(str(note.entry))
+    found = []
+    for mailbox_id, seen in now.mailboxes.items():
+        known = before.mailboxes.get(mailbox_id)
+        if known is not None and known.record.special_use != seen.record.special_use:
+            changed.setdefault(mailbox_id, set()).add(str(SPECIAL_USE))
+        if known is None or mailbox_id not in changed or READ not in seen.rights:
+            continue
+        if MAILBOX_METADATA in interest.events(seen.record.name, now.subscribed, is_own=seen.is_own):
+            found.append((seen.record.name, sorted(changed[mailbox_id])))
+    if SERVER in changed and interest.follows_server:
+        found.append(("", sorted(changed[SERVER])))
+    return sorted(found)

@@ -47,3 +47,10 @@ WHERE mailbox_id = %(mailbox_id)s AND reader_id IS NOT DISTINCT FROM %(reader)s:
 COUNT_OF_SERVER = "SELECT count(*) FROM server_metadata WHERE reader_id = %(reader)s"
 
 SET_SPECIAL_USE = "UPDATE mailbox SET special_use = %(use)s WHERE id = %(mailbox_id)s"
+DIGESTS = """
+SELECT mailbox_id, reader_id IS NOT NULL, entry, md5(value) FROM mailbox_metadata
+WHERE mailbox_id = ANY(%(mailbox_ids)s::bigint[]) AND (reader_id IS NULL OR reader_id = %(reader)s)
+UNION ALL
+SELECT 0, reader_id IS NOT NULL, entry, md5(value) FROM server_metadata
+WHERE reader_id IS NULL OR reader_id = %(reader)s
+"""

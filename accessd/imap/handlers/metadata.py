@@ -17,6 +17,7 @@ from accessd.imap.grammar.metadata import GetMetadata, SetMetadata
 from accessd.imap.response import Completion, Response
 from mailcore.errors import NotPermitted
 from mailcore.identity import AccountRef
+from mailcore.index.index import lock_mailboxes, write_ledgers
 from mailcore.mailbox.account import get_mailbox
 from mailcore.metadata import annotation
 from mailcore.metadata.annotation import LARGEST_VALUE, Found
@@ -62,9 +63,7 @@ async def set_metadata(session: ImapSession, command: SetMetadata) -> AsyncGener
     if command.mailbox != SERVER and use and use.decode("utf-8", "replace").upper() not in SPECIAL_USES:
         yield Completion("NO", b"USEATTR", "No such special use")
         return
-    owner = await session.context.offload(_write, session.reader, command)
-    if owner is not None:
-        session.announce_accounts(owner)
+    session.announce_accounts(await session.context.offload(_write, session.reader, command))
     yield Completion()
 
 
@@ -95,14 +94,14 @@ def _computed(command: GetMetadata, computed: dict[Entry, bytes], stored: set[En
     ]
 
 
-def _write(conn: Connection, reader: AccountRef, command: SetMetadata) -> AccountRef | None:
-    """Whose mailbox it was; None for the server."""
+def _write(conn: Connection, reader: AccountRef, command: SetMetadata) -> AccountRef:
+    """Whose mailbox it was, or the reader for the server."""
     values = dict(command.values)
     if command.mailbox == SERVER:
         if not all(entry.private for entry in values):
             raise NotPermitted("shared annotations of the server are the administrator's")
         annotation.write(conn, reader, None, values)
-        return None
+        return reader
     place = _place(conn, reader, command.mailbox)
     mailbox_id = get_mailbox(conn, place.owner, place.name).id
     with conn.transaction():
@@ -112,6 +111,8 @@ def _write(conn: Connection, reader: AccountRef, command: SetMetadata) -> Accoun
             use = (values.pop(SPECIAL_USE) or b"").decode("ascii")
             annotation.set_special_use(conn, mailbox_id, SPECIAL_USES[use.upper()] if use else "")
         annotation.write(conn, reader, mailbox_id, values)
+        # RFC 7162 section 3.2: HIGHESTMODSEQ rises.
+        write_ledgers(conn, lock_mailboxes(conn, [mailbox_id]))
     return place.owner
 
 

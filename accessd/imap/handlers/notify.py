@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from accessd.imap.grammar.notify import (
     FLAG_CHANGE,
+    MAILBOX_METADATA,
     MAILBOX_NAME,
     MESSAGE_EXPUNGE,
     MESSAGE_NEW,
+    SERVER_METADATA,
     SUBSCRIPTION_CHANGE,
     Notify,
 )
@@ -20,7 +22,15 @@ from accessd.imap.response import Completion, Response
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
-SUPPORTED = (MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE, MAILBOX_NAME, SUBSCRIPTION_CHANGE)
+SUPPORTED = (
+    MESSAGE_NEW,
+    MESSAGE_EXPUNGE,
+    FLAG_CHANGE,
+    MAILBOX_NAME,
+    SUBSCRIPTION_CHANGE,
+    MAILBOX_METADATA,
+    SERVER_METADATA,
+)
 
 
 async def notify(session: ImapSession, command: Notify) -> AsyncGenerator[Response, None]:

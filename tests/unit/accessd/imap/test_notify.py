@@ -226,7 +226,7 @@ class Session:
         self.view = None
         self.utf8 = self.condstore = False
 
-    async def _offload(self, unit: Callable[..., Any], *arguments: Any) -> Any:
+    async def _offload(self, unit: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         self.asked.append(unit)
         if unit is take_picture:
             return self.picture
