@@ -2,6 +2,7 @@
 # make test    what CI runs: lint, types, import contracts, all tests
 # make setup   only the virtual environment
 # make soak    every fault run at full length, one after the other (about half an hour); docs/reliability.md
+# make sessions  eight connections on one mailbox against a model of it, 10,000 operations on each store (STEPS= SEED=)
 # make side-by-side   the same dialogues with Dovecot and with this, differences by RFC (ONLY=names, MAIL_CORPUS=folder)
 # make fuzz    broken input for SECONDS=120 each: the grammar of IMAP, mail (ONLY=grammar|mime SEED=n)
 # make bench   as root: this and Postfix + Dovecot side by side, docs/benchmarks.md (RUNS=3 ONLY=rows AGAIN=1)
@@ -38,6 +39,10 @@ soak: packages $(VENV)/.installed-dev
 	rm -rf tests/artifacts/reliability/soak
 	$(BIN)/python -m pytest --soak tests/reliability; code=$$?; \
 	$(BIN)/python -m tests.reliability.summary && exit $$code
+
+.PHONY: sessions
+sessions: packages $(VENV)/.installed-dev
+	IMAP_MODEL_STEPS=$(or $(STEPS),10000) IMAP_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -q tests/integration/test_imap_model.py
 
 .PHONY: side-by-side
 side-by-side: packages $(VENV)/.installed-dev

@@ -60,6 +60,10 @@ class RawClient:
             raise ConnectionError(f"closed by the server after {self._buffer[-200:]!r}")
         self._buffer += data
 
+    def has_line(self) -> bool:
+        """Has a line been received that nobody has read?"""
+        return b"\r\n" in self._buffer
+
     def read_plain_line(self) -> bytes:
         """One line without its CRLF, whatever it is."""
         while b"\r\n" not in self._buffer:
