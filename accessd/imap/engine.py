@@ -341,7 +341,8 @@ class Engine:
         """
         self._doom_with(bytes(self._buffer[: self.limits.line_bytes]), text)
         end = self._buffer.find(_CRLF, self._fragment)
-        del self._buffer[: max(0, (len(self._buffer) if end < 0 else end) - _ANNOUNCED_MAX)]
+        # Nothing of the fragment before, whose line end would be taken for that of the command.
+        del self._buffer[: max(self._fragment, (len(self._buffer) if end < 0 else end) - _ANNOUNCED_MAX)]
         self._fragment = self._literals = 0
 
     def _doom_with(self, text: bytes, reason: str) -> None:

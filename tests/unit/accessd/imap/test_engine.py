@@ -128,6 +128,17 @@ def test_a_line_over_the_limit_is_read_past() -> None:
     assert following == NOOP
 
 
+@pytest.mark.parametrize("size", range(20, 32))
+def test_a_line_that_gets_too_long_behind_a_literal_is_read_past(size: int) -> None:
+    start, rest = b"a3 LOGIN " + b"x" * (200 - 14 - size) + b"{0+}\r\n", b"y" * size + b"z\r\na1 NOOP\r\n"
+    made, found = engine(start), []
+    for at in range(len(rest)):
+        made.receive_data(rest[at : at + 1])
+        found += events(made)
+
+    assert found == [Rejected(b"a3", "Command line too long"), NOOP]
+
+
 def test_an_endless_line_uses_no_memory() -> None:
     made = engine(b"a3 LOGIN ")
     for _ in range(1000):
