@@ -1,7 +1,8 @@
 """A transport that compresses what is written (RFC 4978, RFC 1951): one stream, flushed when nobody writes more.
 
 What is written within one turn of the event loop is one block for the client. The window and the hash tables are small:
-a session that compresses costs 38 KiB for this and up to 40 KiB for the client's stream, whose window is the client's choice.
+a session that compresses costs 38 KiB for this and up to 40 KiB for the client's stream, whose window is the client's
+choice.
 """
 
 from __future__ import annotations
