@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from psycopg.conninfo import make_conninfo
 from unfold.forms import AuthenticationForm as PanelAuthenticationForm
 
-from mailadmin.directory.models import CREDENTIAL_FIELDS, Account
+from mailadmin.directory.models import SCRAM_FIELDS, Account
 from mailadmin.transport.models import ServerSettings
 from mailcore.config.loader import networks
 from mailcore.events import publish
@@ -59,7 +59,9 @@ class Throttled:
             raise self.get_invalid_login_error()  # type: ignore[attr-defined]
         if account.scram_stored_key is None:
             account.make_verifier(password)
-            account.save(update_fields=CREDENTIAL_FIELDS)
+            # Some passwords have none (SASLprep); and a write is a change of configuration.
+            if account.scram_stored_key is not None:
+                account.save(update_fields=SCRAM_FIELDS)
 
 
 class WebmailSignIn(Throttled, AuthenticationForm):

@@ -235,7 +235,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
         return self.display_name or self.address.partition("@")[0]
 
 
-CREDENTIAL_FIELDS = ("password", "scram_salt", "scram_iterations", "scram_stored_key", "scram_server_key")
+SCRAM_FIELDS = ("scram_salt", "scram_iterations", "scram_stored_key", "scram_server_key")
+CREDENTIAL_FIELDS = ("password", *SCRAM_FIELDS)
 
 
 class AppPassword(models.Model):

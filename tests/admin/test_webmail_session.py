@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from mailadmin.database import raw_connection
 from mailadmin.directory.models import Account
 from mailadmin.sign_in import WAIT
 from mailadmin.webmail.views import session
+from mailcore.config.loader import load_snapshot
 from mailcore.sasl.scram import keys_of
 from tests.admin.panel_support import text_of
 from tests.admin.webmail_support import PASSWORD, a_reader
@@ -124,6 +126,16 @@ def test_an_account_from_before_scram_can_do_it_after_signing_in(alice):
     alice.account.refresh_from_db()
     keys = keys_of(PASSWORD, bytes(alice.account.scram_salt), alice.account.scram_iterations)
     assert bytes(alice.account.scram_stored_key) == keys.stored_key
+
+
+def test_a_password_that_scram_cannot_do_changes_no_configuration_at_each_sign_in(alice):
+    alice.account.set_password("bell\u0007 and more")
+    alice.account.save()
+    before = load_snapshot(raw_connection()).generation
+
+    assert sign_in(alice.client, "bell\u0007 and more").status_code == 302
+
+    assert load_snapshot(raw_connection()).generation == before
 
 
 def test_signing_out_needs_a_form(alice):
