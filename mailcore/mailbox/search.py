@@ -74,9 +74,10 @@ def search(
     progress: Progress | None = None,
 ) -> list[int]:
     """See `search_scored`, which tells how well each of them matches, too."""
-    return search_scored(conn, storage, account, mailbox, key, uids_in_order, first_recent_uid, saved, among, progress)[
-        0
-    ]
+    found, _ = search_scored(
+        conn, storage, account, mailbox, key, uids_in_order, first_recent_uid, saved, among, progress
+    )
+    return found
 
 
 def search_scored(
@@ -92,9 +93,9 @@ def search_scored(
     progress: Progress | None = None,
 ) -> tuple[list[int], dict[int, int]]:
     """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
-    order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`.
-    With `among`, only these are searched. `progress` counts the messages that have to be read. The
-    scores, 1 to 100, are of messages that a FUZZY key found; all others match fully.
+    order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`. With
+    `among`, only these are searched. `progress` counts the messages that have to be read. The scores, 1 to 100, are of
+    messages that a FUZZY key found; all others match fully.
     """
     asked = set(uids_in_order) if among is None else set(among)
     if not asked:
