@@ -253,7 +253,8 @@ class ImapSession:
         """A mailbox is selected."""
         self.enter(State.SELECTED)
         self.view = view
-        self._changed = False
+        # A hint may have come between the look of SELECT and this registration: who waits for hints looks once more.
+        self._changed = True
         self._last_look = self._now()
         self.context.hub.watch(view.record.id, self)
         if self.notifier is not None:

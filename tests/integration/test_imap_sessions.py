@@ -232,6 +232,25 @@ def test_new_mail_reaches_an_idling_client_at_once(imap: ImapServer) -> None:
     assert done(reader).status == "OK"
 
 
+def test_what_happened_while_a_mailbox_was_being_selected_is_told_in_idle(imap: ImapServer) -> None:
+    """Between the look of SELECT and the registration for hints one may be missed; here there never was one."""
+    address = imap.account()
+    writer = imap.login(address)
+    writer.append(b"INBOX", MESSAGE)
+    reader = selected(imap, address)
+    imap.execute(
+        "WITH raised AS (UPDATE mailbox SET highestmodseq = highestmodseq + 1"
+        " WHERE account_id = (SELECT id FROM account WHERE address = %s) AND name = 'INBOX' RETURNING id, highestmodseq)"
+        " UPDATE message SET flags = 4, modseq = raised.highestmodseq FROM raised WHERE mailbox_id = raised.id",
+        (address,),
+    )
+
+    reader.send(b"i IDLE\r\n")
+    reader.read_line()
+
+    assert b"\\Flagged" in reader.read_line()
+
+
 def test_an_idling_client_hears_of_flags_and_expunges(imap: ImapServer) -> None:
     address = imap.account()
     writer = imap.login(address)
