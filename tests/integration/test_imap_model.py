@@ -37,6 +37,7 @@ def seeds() -> st.SearchStrategy[int]:
     return st.just(int(SEED)) if SEED else st.integers(1, 2**32)
 
 
+@pytest.mark.timeout(120 + STEPS // 5)
 @pytest.mark.parametrize("store", ["maildir", "mbox"])
 def test_every_client_knows_what_is_so(two: Two, store: str) -> None:
     processes, redis_url = two
