@@ -75,7 +75,7 @@ def hand_over(
         if move:
             # From here on what fails leaves the message twice: taking the copies back could lose it.
             undo.clear()
-            storage.store(owner).remove(source.record.name, [(row.store_key, row.as_flags()) for row, _ in pairs])
+            placing.remove([row for row, _ in pairs])
     return CopiedUids(target.record.uidvalidity, [row.uid for row, _ in pairs], new)
 
 
@@ -111,6 +111,14 @@ class _Placing:
             return None
         self._done.append(placed)
         return placed
+
+    def remove(self, rows: Sequence[MessageRow]) -> None:
+        """The source loses its messages, also after a power cut: they would come back beside the copies."""
+        gone = [(row.store_key, row.as_flags()) for row in rows]
+        if isinstance(self._source, MaildirStore):
+            self._source.remove_durably(self._from, gone)
+        else:
+            self._source.remove(self._from, gone)
 
     def undo(self) -> None:
         """The rows could not be written."""

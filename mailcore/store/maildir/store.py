@@ -229,6 +229,13 @@ class MaildirStore:
                 raise
             return placed
 
+    def remove_durably(self, mailbox: str, messages: Sequence[tuple[StoreKey, Flags]]) -> None:
+        """As remove; after a power cut too they are gone."""
+        self.remove(mailbox, messages)
+        folder = self.folder(mailbox)
+        with files.disk_errors(), suppress(FileNotFoundError):
+            files.sync_directories([os.path.join(folder, "cur"), os.path.join(folder, "new")])
+
     def scan(self, mailbox: str, *, take_new: bool = False) -> Scan:
         folder = self.folder(mailbox)
         with files.disk_errors():

@@ -29,6 +29,7 @@ from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import create_mailbox, ensure_inboxes, rename_mailbox
 from mailcore.mailbox.appending import append_all
 from mailcore.mailbox.replacing import Target, replace
+from mailcore.mailbox.transfer import hand_over
 from mailcore.message.flags import NO_FLAGS
 from mailcore.queue import leases
 from mailcore.queue.spool import Spool
@@ -38,6 +39,7 @@ from mailcore.relay.local import LocalDelivery
 from mailcore.relay.mx import Resolver
 from mailcore.relay.run import run_lease
 from mailcore.relay.worker import Worker
+from mailcore.sharing.places import Place
 from mailcore.store import exchange
 from mailcore.store.journal import KEEP_S, SEGMENT_BYTES, Journal
 from mailcore.store.storage import Storage
@@ -198,6 +200,18 @@ def copies_and_moves(world: World) -> None:
         with world.promise(move=[[name, "INBOX", "Archive", tag] for tag in (two, three)]):
             both = [uids[two], uids[three]]
             mailboxes.move(world.conn, world.storage, account, world.owner(name).record(), both, "Archive")
+
+
+def handed_over(world: World) -> None:
+    """COPY and MOVE as between accounts (mailcore.mailbox.transfer): the files of the source go last."""
+    for name, account in world.accounts.items():
+        one, two, three = (f"{which}_{name}-{size}" for which, size in (("old", 200), ("two", 5000), ("three", 90)))
+        uids, place = world.uids(name), Place(account, "Archive")
+        with world.promise(copy=[[name, "INBOX", "Archive", one]]):
+            hand_over(world.conn, world.storage, account, world.owner(name).record(), [uids[one]], place)
+        with world.promise(move=[[name, "INBOX", "Archive", tag] for tag in (two, three)]):
+            both = [uids[two], uids[three]]
+            hand_over(world.conn, world.storage, account, world.owner(name).record(), both, place, move=True)
 
 
 def expunges(world: World) -> None:
@@ -377,6 +391,8 @@ PATHS: Mapping[str, Recorded] = {
     "mbox APPEND": Recorded(MBOX, appends, some_mail),
     "mbox MULTIAPPEND and REPLACE": Recorded(MBOX, together, some_mail),
     "mbox COPY and MOVE": Recorded(MBOX, copies_and_moves, more_mail),
+    "COPY and MOVE between accounts": Recorded(MAILDIR, handed_over, more_mail),
+    "mbox COPY and MOVE between accounts": Recorded(MBOX, handed_over, more_mail),
     "mbox EXPUNGE": Recorded(MBOX, expunges, more_mail),
     "mbox STORE": Recorded(MBOX, flags, more_mail),
     "mbox RENAME": Recorded(MBOX, a_folder_renamed, filed_mail),
