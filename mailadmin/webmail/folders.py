@@ -1,6 +1,6 @@
 """The folder list at the side: what the account's mailboxes are called for people, in which order, with which sign."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from mailcore.index.records import MailboxRecord
@@ -19,7 +19,9 @@ _OTHER_RANK = 6
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One line of the folder list. `depth` is how far it is indented; `name` is the last level only."""
+    """One line of the folder list. `depth` is how far it is indented; `name` is what its name has more than that of the
+    folder it stands below: the last level only, unless levels between them are no mailboxes.
+    """
 
     id: int
     full_name: str
@@ -34,7 +36,8 @@ class Folder:
 
 def folders(mailboxes: Sequence[MailboxRecord], current_id: int | None = None) -> list[Folder]:
     """All mailboxes, special ones first, the rest as a tree in alphabetical order."""
-    return [_folder(mailbox, current_id) for mailbox in sorted(mailboxes, key=_order)]
+    names = {mailbox.name for mailbox in mailboxes}
+    return [_folder(mailbox, current_id, names) for mailbox in sorted(mailboxes, key=_order)]
 
 
 def title(mailbox: MailboxRecord) -> str:
@@ -51,16 +54,17 @@ def _order(mailbox: MailboxRecord) -> tuple[int, list[str]]:
     return rank, mailbox.name.casefold().split("/")
 
 
-def _folder(mailbox: MailboxRecord, current_id: int | None) -> Folder:
+def _folder(mailbox: MailboxRecord, current_id: int | None, names: Set[str]) -> Folder:
     kind = _kind(mailbox)
     levels = mailbox.name.split("/")
+    above = [depth for depth in range(1, len(levels)) if "/".join(levels[:depth]) in names]
     special = _SPECIAL.get(kind)
     return Folder(
         id=mailbox.id,
         full_name=mailbox.name,
-        name=special[2] if special else levels[-1],
+        name=special[2] if special else "/".join(levels[max(above, default=0) :]),
         icon=special[1] if special else "folder",
-        depth=0 if special else min(len(levels) - 1, 4),
+        depth=0 if special else min(len(above), 4),
         unread=_to_read(kind, mailbox),
         total=mailbox.messages,
         is_current=mailbox.id == current_id,
