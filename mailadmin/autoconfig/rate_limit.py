@@ -7,14 +7,14 @@ from threading import Lock
 
 from mailcore.clock import Clock, SystemClock
 
-# A client asks two or three times when an account is set up; an office sets up several at once.
-MAX_REQUESTS = 60
+# A client asks two or three times when an account is set up; those behind one network set up several at once.
+MAX_REQUESTS = 120
 WINDOW_S = 60.0
 MAX_CLIENTS = 10_000
 
 
 class RateLimit:
-    """Counts requests of client addresses in windows of a minute."""
+    """Counts requests of clients, named by their networks, in windows of a minute."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()

@@ -10,6 +10,7 @@ from mailadmin.autoconfig import outlook
 from mailadmin.autoconfig.rate_limit import RateLimit
 from mailadmin.autoconfig.served import domain_of_host, served_domain, split_address
 from mailadmin.autoconfig.thunderbird import client_config
+from mailcore.throttle.failures import network_of
 
 LIMIT = RateLimit()
 XML = "application/xml; charset=utf-8"
@@ -47,6 +48,6 @@ def _discovered(body: bytes) -> bytes:
 
 
 def limited(request: HttpRequest) -> HttpResponse | None:
-    """429 for who asks too often; None if the request may go on."""
-    wait = LIMIT.wait_of(request.META.get("REMOTE_ADDR", ""))
+    """429 for who asks too often; None if the request may go on. Counted by network, as failed logins are."""
+    wait = LIMIT.wait_of(network_of(request.META.get("REMOTE_ADDR", "")))
     return HttpResponse(status=429, headers={"Retry-After": str(wait)}) if wait else None

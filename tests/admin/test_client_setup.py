@@ -173,6 +173,7 @@ def test_who_asks_too_often_has_to_wait(anybody, monkeypatch):
 
     assert [status() for _ in range(MAX_REQUESTS)] == [200] * MAX_REQUESTS
     assert status() == 429
+    assert anybody.get(CONFIG, HTTP_HOST="linuxadmin.dev", REMOTE_ADDR="127.0.0.99").status_code == 429, "same network"
     assert anybody.get(CONFIG, HTTP_HOST="linuxadmin.dev", REMOTE_ADDR="192.0.2.7").status_code == 200
     clock.advance(60)
     assert status() == 200
