@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -19,9 +20,9 @@ from tests.contract.mailbox_support import Owner, a_message, an_owner
 KINDS = [("maildir", "maildir"), ("maildir", "mbox"), ("mbox", "maildir"), ("mbox", "mbox")]
 
 
-@pytest.fixture(name="two", params=KINDS, ids="-to-".join)
-def two_owners(request, database_url, mail_home):
-    source, target = request.param
+@contextmanager
+def owners(kinds, database_url, mail_home):
+    source, target = kinds
     with (
         an_owner(database_url, mail_home, local="ann", store=source) as ann,
         an_owner(database_url, mail_home, local="bob", store=target) as bob,
@@ -29,6 +30,18 @@ def two_owners(request, database_url, mail_home):
         yield ann, bob
         ann.assert_counters()
         bob.assert_counters()
+
+
+@pytest.fixture(name="any_two", params=KINDS, ids="-to-".join)
+def two_owners_of_any_store(request, database_url, mail_home):
+    with owners(request.param, database_url, mail_home) as both:
+        yield both
+
+
+@pytest.fixture(name="two", params=KINDS[::3], ids="-to-".join)
+def two_owners(request, database_url, mail_home):
+    with owners(request.param, database_url, mail_home) as both:
+        yield both
 
 
 def give(ann: Owner, bob: Owner, uids, *, rights="lrswipkxtea", move=False, name="Archive", bobs=None):
@@ -40,8 +53,8 @@ def texts(owner: Owner, name: str) -> list[bytes]:
     return [owner.read(uid, name) for uid in owner.open(name).uids]
 
 
-def test_copies_have_content_date_flags_and_what_is_known(two):
-    ann, bob = two
+def test_copies_have_content_date_flags_and_what_is_known(any_two):
+    ann, bob = any_two
     uids = [ann.append(a_message(str(n)), "\\Seen", "word") for n in range(3)]
     bob.append(mailbox="Archive")
     mailboxes.cached_rows(ann.conn, ann.storage, ann.account, ann.record(), None)
@@ -62,8 +75,8 @@ def test_copies_have_content_date_flags_and_what_is_known(two):
     assert {"0", "2"} <= {row[0] for row in subjects}
 
 
-def test_flags_one_may_not_set_there_are_left_out_also_on_the_disk(two):
-    ann, bob = two
+def test_flags_one_may_not_set_there_are_left_out_also_on_the_disk(any_two):
+    ann, bob = any_two
     uids = [ann.append(a_message(str(n)), "\\Seen", "\\Flagged", "\\Deleted", "word") for n in range(2)]
 
     give(ann, bob, uids[:1], rights="lris")
@@ -76,8 +89,8 @@ def test_flags_one_may_not_set_there_are_left_out_also_on_the_disk(two):
     assert bob.record("Archive").unseen == 1
 
 
-def test_a_move_leaves_nothing_behind(two):
-    ann, bob = two
+def test_a_move_leaves_nothing_behind(any_two):
+    ann, bob = any_two
     uids = [ann.append(a_message(str(n))) for n in range(3)]
 
     moved = give(ann, bob, uids[:2], move=True)
@@ -88,8 +101,8 @@ def test_a_move_leaves_nothing_behind(two):
     assert mailboxes.changes_since(ann.conn, ann.record().id, 1).expunged == uids[:2]
 
 
-def test_large_messages_are_not_held_in_memory(two):
-    ann, bob = two
+def test_large_messages_are_not_held_in_memory(any_two):
+    ann, bob = any_two
     large = a_message("large", "x" * 60 + "\n") + b"y" * 70 * 30_000 + b"\n"
     uid = ann.append(large)
 
