@@ -13,7 +13,5 @@ if TYPE_CHECKING:
 class Extras:
     """One per session that uses any of it."""
 
-    client_id: dict[str, str] | None = None
-    """What the client said of itself with ID (RFC 2971)."""
     notifier: Notifier | None = None
     """What it has asked to be told of (NOTIFY, RFC 5465)."""

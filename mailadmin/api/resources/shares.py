@@ -46,7 +46,11 @@ class ShareSerializer(serializers.ModelSerializer):
 
 
 class ShareFilter(filters.FilterSet):
-    owner = filters.CharFilter(method="of_owner", help_text="The address of the account whose mailboxes they are.")
+    owner = filters.CharFilter(
+        field_name="mailbox__account__address",
+        method="of_owner",
+        help_text="The address of the account whose mailboxes they are.",
+    )
     identifier = filters.CharFilter(method="for_identifier", help_text="With whom they are shared.")
 
     class Meta:
