@@ -92,7 +92,8 @@ def renew(conn: Connection, storage: Storage, account: AccountRef, mailbox_id: i
         block.read(conn, storage.store(account), mailbox)
         blocks.append((after + 1, block))
         after = block.last_uid or last_uid
-    blocks[-1][1].close(last_uid, is_full=is_full)
+    if blocks:
+        blocks[-1][1].close(last_uid, is_full=is_full)
     return _replace(conn, mailbox_id, old, blocks)
 
 

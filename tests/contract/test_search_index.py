@@ -365,3 +365,15 @@ def test_who_has_stale_blocks(outdated):
         pass
 
     assert indexing.stale(outdated.conn, 5) == []
+
+
+def test_the_stale_block_of_an_empty_mailbox_goes(owner):
+    index(owner, "Sent")
+    owner.conn.execute("UPDATE search_segment SET fold_version = 0")
+    sent = owner.record("Sent")
+    assert blocks(owner, "Sent") == [(1, 0, False)]
+
+    assert indexing.renew(owner.conn, owner.storage, owner.account, sent.id)
+
+    assert not indexing.renew(owner.conn, owner.storage, owner.account, sent.id)
+    assert indexing.stale(owner.conn, 5) == []
