@@ -137,9 +137,7 @@ def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Pl
     return Fetched([responses], len(uids), gone, modseq=_highest(plan, rows))
 
 
-def _rare(
-    conn: Connection, storage: Storage, account: AccountRef, plan: Plan, rows: Iterable[Row]
-) -> dict[int, bytes]:
+def _rare(conn: Connection, storage: Storage, account: AccountRef, plan: Plan, rows: Iterable[Row]) -> dict[int, bytes]:
     uids = [row.uid for row in rows]
     return rare_fields(conn, storage, account, plan.view.record, plan.rare, uids) if plan.rare else {}
 

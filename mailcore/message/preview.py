@@ -51,5 +51,5 @@ def _words(data: Octets, part: Part) -> str:
 
 
 def _is_quoted(line: str) -> bool:
-    """">From" is what mbox files make of a line of the sender's own."""
+    """Does it begin with a mark? That of ">From" is set by mbox files in front of the sender's own words."""
     return line.startswith(">") and not line.startswith(">From ")

@@ -16,9 +16,11 @@ STORES = pytest.mark.parametrize("store", ["maildir", "mbox"])
 ORIGINAL = (
     b"Return-Path: <bar@example.org>\r\nFrom: Bob Ar <bar@example.org>\r\nTo: foo@example.net\r\n"
     b"Subject: About our holiday trip\r\nMIME-Version: 1.0\r\n"
-    b"Content-Type: multipart/mixed; boundary=----------GHU53dsf\r\n\r\n------------GHU53dsf\r\nContent-Type: text/plain\r\n\r\nOur travel agent has sent the updated schedule.\r\n"
-    b"------------GHU53dsf\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAECAwQ=\r\n"
-    b"------------GHU53dsf--\r\n"
+    b"Content-Type: multipart/mixed; boundary=----------GHU53dsf\r\n\r\n"
+    b"------------GHU53dsf\r\nContent-Type: text/plain\r\n\r\n"
+    b"Our travel agent has sent the updated schedule.\r\n"
+    b"------------GHU53dsf\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    b"AAECAwQ=\r\n------------GHU53dsf--\r\n"
 )
 
 

@@ -83,7 +83,8 @@ def test_sections(section: bytes, written: bytes) -> None:
 ENCODED = (
     b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n"
     b"Content-Transfer-Encoding: quoted-printable\r\n\r\na=3Db=\r\nc\r\n--b\r\n"
-    b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n"
+    b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--b\r\n"
+    b"Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b\r\n"
     b"Content-Transfer-Encoding: x-foo\r\n\r\nzzz\r\n--b--\r\n"
 )
