@@ -239,8 +239,8 @@ def test_what_happened_while_a_mailbox_was_being_selected_is_told_in_idle(imap: 
     writer.append(b"INBOX", MESSAGE)
     reader = selected(imap, address)
     imap.execute(
-        "WITH raised AS (UPDATE mailbox SET highestmodseq = highestmodseq + 1"
-        " WHERE account_id = (SELECT id FROM account WHERE address = %s) AND name = 'INBOX' RETURNING id, highestmodseq)"
+        "WITH raised AS (UPDATE mailbox SET highestmodseq = highestmodseq + 1 WHERE name = 'INBOX'"
+        " AND account_id = (SELECT id FROM account WHERE address = %s) RETURNING id, highestmodseq)"
         " UPDATE message SET flags = 4, modseq = raised.highestmodseq FROM raised WHERE mailbox_id = raised.id",
         (address,),
     )
