@@ -369,6 +369,8 @@ def reconcile(
         update_flags(conn, ledger, plan.flags)
         insert_messages(conn, new)
         write_ledgers(conn, [ledger])
+    if take_new:
+        store.tidy(name)
     return plan, () if plan.kept else scan.state
 
 

@@ -230,7 +230,10 @@ class MessageStore(Protocol):
         """Like copy, but the messages leave `mailbox`; never is a message in neither place."""
 
     def scan(self, mailbox: str, *, take_new: bool = False) -> Scan:
-        """Everything in the mailbox now; `take_new` lets the store tidy up, as SELECT (not EXAMINE) may."""
+        """Everything in the mailbox now; `take_new` lets the store take what is new, as SELECT (not EXAMINE) may."""
+
+    def tidy(self, mailbox: str) -> None:
+        """Remove what programs that died left there. After `settle`: what waits for its name is nobody's rest."""
 
     def is_unchanged(self, mailbox: str, state: tuple[int, ...]) -> bool:
         """True if certainly nobody changed the mailbox since the scan that gave `state`."""

@@ -175,15 +175,17 @@ def create_exclusively(path: str) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
 
 
-def remove_older(folder: str, before: float) -> int:
-    """Remove what programs that died left in a folder for unfinished files, if nobody has touched it since that time;
-    folders with all that is in them. What cannot be removed stays. Returns how many.
+def remove_older(folder: str, before: float, *, by_inode: bool = False) -> int:
+    """Remove what programs that died left in a folder for unfinished files, if nobody has written to it since that
+    time or, `by_inode`, done anything to it: renames and dates that were set count then too. Folders go with all that
+    is in them. What cannot be removed stays. Returns how many.
     """
     removed = 0
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime >= before:
+                found = entry.stat(follow_symlinks=False)
+                if (found.st_ctime if by_inode else found.st_mtime) >= before:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path)

@@ -1,6 +1,8 @@
 """Several messages at once, and one for another: all or nothing, whatever moment a crash chooses."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,12 @@ from mailcore.store.exchange import Incoming
 from mailcore.store.maildir import exchange as maildir_exchange
 from tests.contract.mailbox_support import Owner, a_message, an_owner
 
+LONG_AGO = datetime(2001, 9, 9, tzinfo=UTC)
+"""What waits in tmp/ must not be taken for what a program left there when it died, however old the message is."""
 MESSAGES = [
     Incoming(a_message("one"), Flags(), None),
-    Incoming(a_message("two"), Flags(FLAGGED, frozenset({"later"})), None),
-    Incoming(a_message("three"), Flags(), None),
+    Incoming(a_message("two"), Flags(FLAGGED, frozenset({"later"})), LONG_AGO),
+    Incoming(a_message("three"), Flags(), LONG_AGO),
 ]
 
 
@@ -110,6 +114,13 @@ def test_a_crash_before_the_commit_leaves_none_of_several(maildir: Owner, monkey
 
     assert subjects(maildir) == [b"one", b"two", b"three"]
     maildir.assert_counters()
+    tmp = Path(maildir.storage.store(maildir.account).folder("INBOX")) / "tmp"  # type: ignore[attr-defined]
+    assert len(list(tmp.iterdir())) == 3
+    week = time.time() + 7 * 86400
+    monkeypatch.setattr("mailcore.store.maildir.scan.time.time", lambda: week)
+    (tmp.parent / "new" / "from.outside").write_bytes(a_message("four"))
+    assert subjects(maildir) == [b"one", b"two", b"three", b"four"]
+    assert not list(tmp.iterdir())
 
 
 @pytest.mark.parametrize("renamed", range(4))
@@ -166,6 +177,37 @@ def test_a_crash_after_the_commit_has_replaced_it(maildir: Owner, monkeypatch: p
 
     assert subjects(maildir) == [b"one", b"three", b"new"]
     assert files(maildir) == 3
+    maildir.assert_counters()
+
+
+def test_somebody_who_logs_in_meanwhile_takes_nothing_away(maildir: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = maildir_exchange.settle
+
+    def log_in(folder: str, messages: list[tuple[str, Flags]], **how: bool) -> list[str]:
+        maildir.storage.store(maildir.account).ensure_account()
+        return real(folder, messages, **how)
+
+    monkeypatch.setattr(maildir_exchange, "settle", log_in)
+    append(maildir)
+    replace(maildir, 2, a_message("new"))
+
+    assert subjects(maildir) == [b"one", b"three", b"new"]
+
+
+@pytest.mark.parametrize("moment", ["mailcore.mailbox.replacing.write_ledgers", "mailcore.mailbox.replacing._all"])
+def test_after_a_crash_nobody_looks_for_a_week(maildir: Owner, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    append(maildir)
+    monkeypatch.setattr(moment, crash)
+    monkeypatch.setattr(maildir_exchange._Waiting, "undo", crash)
+    with pytest.raises(Crash):
+        replace(maildir, 2, a_message("new"))
+    monkeypatch.undo()
+    week = time.time() + 7 * 86400
+    monkeypatch.setattr("mailcore.store.maildir.scan.time.time", lambda: week)
+
+    maildir.storage.store(maildir.account).ensure_account()
+
+    assert len(subjects(maildir)) == 3
     maildir.assert_counters()
 
 

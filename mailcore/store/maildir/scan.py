@@ -30,7 +30,6 @@ def scan(folder: str, *, take_new: bool) -> Scan:
     """
     if take_new:
         move_new(folder)
-        remove_abandoned(folder, time.time())
     state, names = state_of(folder), keywords.read(folder)
     flags_of = lru_cache(maxsize=1024)(lambda letters: filename.flags_of(letters, names))
     messages: dict[str, Flags] = dict.fromkeys(list_new(folder), NO_FLAGS)
@@ -58,11 +57,11 @@ def move_new(folder: str) -> None:
             continue
 
 
-def remove_abandoned(folder: str, now: float) -> None:
+def remove_abandoned(folder: str) -> None:
     """Remove what programs that died left in tmp/ (the Maildir description says after 36 hours): files, and mailboxes
-    that were being deleted.
+    that were being deleted. By when they came there: a message that waits for a COMMIT has the date of the message.
     """
-    files.remove_older(os.path.join(folder, "tmp"), now - _ABANDONED_S)
+    files.remove_older(os.path.join(folder, "tmp"), time.time() - _ABANDONED_S, by_inode=True)
 
 
 class Locator:

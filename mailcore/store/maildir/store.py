@@ -59,10 +59,9 @@ class MaildirStore:
         return os.path.isdir(os.path.join(self.folder(mailbox), "cur"))
 
     def ensure_account(self) -> None:
-        """Make INBOX; remove what programs that died left in its tmp/."""
+        """Make INBOX."""
         with files.disk_errors():
             ensure_folder(self._root)
-            remove_abandoned(self._root, time.time())
 
     def list_mailboxes(self) -> list[str]:
         """INBOX and every subfolder that is a Maildir."""
@@ -241,6 +240,10 @@ class MaildirStore:
         with files.disk_errors():
             ensure_folder(folder)
             return scan(folder, take_new=take_new)
+
+    def tidy(self, mailbox: str) -> None:
+        with files.disk_errors():
+            remove_abandoned(self.folder(mailbox))
 
     def is_unchanged(self, mailbox: str, state: tuple[int, ...]) -> bool:
         try:

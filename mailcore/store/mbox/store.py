@@ -263,6 +263,9 @@ class MboxStore:
         with files.disk_errors(), self._reading(mailbox) as (fd, entries):
             return Scan({entry.key: entry.flags for entry in entries}, None, _state(fd))
 
+    def tidy(self, mailbox: str) -> None:
+        """Nothing is ever left there."""
+
     def is_unchanged(self, mailbox: str, state: tuple[int, ...]) -> bool:
         try:
             status = os.stat(self.file(mailbox))

@@ -10,7 +10,6 @@ import pytest
 
 from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, Flags
 from mailcore.store.maildir import filename, keywords
-from mailcore.store.maildir.scan import remove_abandoned
 from mailcore.store.maildir.store import MaildirStore
 
 MESSAGE = b"Subject: One\n\nHello\n"
@@ -155,28 +154,40 @@ def test_a_folder_from_dovecot_keeps_its_keywords(store, folder):
     assert keywords.read(str(folder)) == ["$Junk", "", "later", "new"]
 
 
-def test_what_died_in_tmp_is_removed_after_36_hours(store, folder):
-    for name, hours in (("young", 35), ("old", 37)):
-        (folder / "tmp" / name).write_bytes(b"half")
-        os.utime(folder / "tmp" / name, (time.time() - hours * 3600,) * 2)
-
-    remove_abandoned(str(folder), time.time())
-
-    assert names(folder, "tmp") == ["young"]
+def in_hours(monkeypatch, hours):
+    """The inode's time cannot be set."""
+    then = time.time() + hours * 3600
+    monkeypatch.setattr("mailcore.store.maildir.scan.time.time", lambda: then)
 
 
-def test_a_look_at_a_mailbox_tidies_up_behind_programs_that_died(store, folder):
+@pytest.mark.parametrize(("hours", "left"), [(35, ["half"]), (37, [])])
+def test_what_died_in_tmp_is_removed_after_36_hours(store, folder, monkeypatch, hours, left):
+    (folder / "tmp" / "half").write_bytes(b"half")
+    in_hours(monkeypatch, hours)
+
+    store.tidy("INBOX")
+
+    assert names(folder, "tmp") == left
+
+
+def test_the_date_of_a_message_that_waits_there_is_not_how_long_it_waits(store, folder):
+    (folder / "tmp" / "waiting").write_bytes(MESSAGE)
+    os.utime(folder / "tmp" / "waiting", (1, 1))
+
+    store.tidy("INBOX")
+
+    assert names(folder, "tmp") == ["waiting"]
+
+
+def test_mailboxes_that_were_being_deleted_go_with_all_that_is_in_them(store, folder, monkeypatch):
     store.create_mailbox("Sent")
     for above in (folder, folder / ".Sent"):
-        half_deleted = above / "tmp" / "deleted.1"
-        half_deleted.mkdir()
-        (half_deleted / "message").write_bytes(b"gone")
-        (above / "tmp" / "half").write_bytes(b"half")
-        for path in (half_deleted, above / "tmp" / "half"):
-            os.utime(path, (time.time() - 37 * 3600,) * 2)
+        (above / "tmp" / "deleted.1").mkdir()
+        (above / "tmp" / "deleted.1" / "message").write_bytes(b"gone")
+    in_hours(monkeypatch, 37)
 
-    store.scan("INBOX", take_new=True)
-    store.scan("Sent", take_new=True)
+    store.tidy("INBOX")
+    store.tidy("Sent")
 
     assert names(folder, "tmp") == names(folder / ".Sent", "tmp") == []
 
