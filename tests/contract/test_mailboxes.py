@@ -269,7 +269,9 @@ def test_quota_is_checked_and_counted(database_url, mail_home):
         owner.assert_counters()
 
 
-@pytest.mark.parametrize("name", ["", "/", "A//B", "/A", "A/\x00", "a\nb", "x" * 1001, "日" * 667, "a\u2028b", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", "/", "A//B", "/A", "A/\x00", "a\nb", "x" * 1001, "日" * 667, "a\u2028b", "\ud800"]
+)
 def test_a_name_that_cannot_be_is_refused(owner, name):
     with pytest.raises(MailboxNameInvalid):
         accounts.create_mailbox(owner.conn, owner.storage, owner.account, name)

@@ -58,8 +58,6 @@ MATRIX: dict[str, Needs | NoMailbox | Elsewhere] = {
     "AUTHENTICATE": SESSION,
     "ENABLE": SESSION,
     "IDLE": SESSION,
-    "NOTIFY": NoMailbox("tells what LIST may show: tests/unit/accessd/imap/test_notify.py"),
-    "UNAUTHENTICATE": SESSION,
     "NAMESPACE": SESSION,
     "UNAUTHENTICATE": SESSION,
     "NOTIFY": Elsewhere("tests/unit/accessd/imap/test_notify.py: what the reader may see, messages where he may read"),
