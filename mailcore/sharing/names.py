@@ -7,14 +7,17 @@ and mailboxes there are is not known here, so a name may stand for several; a lo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from mailcore.store.layout import SEPARATOR, normalised
+from mailcore.address import MAX_PATH_BYTES
+from mailcore.store.layout import MAX_NAME_CHARACTERS, SEPARATOR, normalised
 
 USER, SHARED = "user", "shared"
 PREFIXES = (USER + SEPARATOR, SHARED + SEPARATOR)
 
 _WILDCARD = re.compile("[*%]")
+# Normal form C makes one character of at most so many.
+_MOST_COMPOSED = 4
 
 
 def domain_of(address: str) -> str:
@@ -60,18 +63,25 @@ def _may_match(beginning: str, prefix: str) -> bool:
 
 
 def meanings(reader: str, name: str) -> list[tuple[str, str]]:
-    """The addresses and the names there that a reader's name may stand for."""
+    """The addresses and the names there that a reader's name may stand for; none that is too long for either."""
     first, _, rest = name.partition(SEPARATOR)
-    if first == SHARED:
-        return [(shared_account(reader), as_kept(rest))] if rest else []
-    found = []
-    at = rest.find("@")
-    end = rest.find(SEPARATOR, at) if at > 0 else -1
-    while end > 0:
-        if below := rest[end + 1 :]:
-            found.append((_as_stored(rest[:end]), as_kept(below)))
-        end = rest.find(SEPARATOR, end + 1)
-    return found
+    found = [(shared_account(reader), rest)] if first == SHARED else _addressed(rest)
+    return [
+        (address, kept)
+        for address, below in found
+        if 0 < len(below) <= _MOST_COMPOSED * MAX_NAME_CHARACTERS and len(kept := as_kept(below)) <= MAX_NAME_CHARACTERS
+    ]
+
+
+def _addressed(rest: str) -> Iterator[tuple[str, str]]:
+    """Each way to read `address/name`: a domain ends at the first "/" behind its "@"."""
+    at = rest.find("@", 1)
+    while at > 0:
+        end = rest.find(SEPARATOR, at)
+        if not 0 < end <= MAX_PATH_BYTES:
+            return
+        yield _as_stored(rest[:end]), rest[end + 1 :]
+        at = rest.find("@", end)
 
 
 def _as_stored(address: str) -> str:

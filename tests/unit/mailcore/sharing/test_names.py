@@ -25,10 +25,31 @@ def test_a_name_and_what_it_means(owner, name, shown):
 
 
 def test_a_slash_behind_the_domain_ends_the_address():
-    assert names.meanings(READER, "user/bob@a.test/Work/2026") == [
-        ("bob@a.test", "Work/2026"),
-        ("bob@a.test/work", "2026"),
+    assert names.meanings(READER, "user/bob@a.test/Work/2026") == [("bob@a.test", "Work/2026")]
+    assert names.meanings(READER, 'user/"a@b/c"@a.test/Work') == [
+        ('"a@b', 'c"@a.test/Work'),
+        ('"a@b/c"@a.test', "Work"),
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Each "/" or "@" would be another meaning, each with its copy of all that follows: gigabytes for one command.
+        "user/bob@a.test/" + "a/" * 100_000,
+        "user/" + "a@b/" * 60_000,
+        "shared/" + "a/" * 100_000,
+        "user/" + "b" * 300 + "@a.test/Work",
+    ],
+)
+def test_what_is_too_long_for_an_address_or_a_name_means_nobody(name):
+    assert names.meanings(READER, name) == []
+
+
+def test_a_long_name_in_pieces_is_measured_as_it_is_kept():
+    name = "o\u0308" * 900
+    assert names.meanings(READER, f"shared/{name}") == [("shared@a.test", "\u00f6" * 900)]
+    assert names.meanings(READER, f"shared/{name * 2}") == []
 
 
 @pytest.mark.parametrize(
