@@ -123,8 +123,9 @@ class Notifier:
     def first_lines(self, *, status: bool) -> Iterator[bytes]:
         """What NOTIFY SET says at once: STATUS of all that is followed, if asked for, and what cannot be."""
         utf8 = self._session.utf8
-        for name in unreadable(self.interest, self._picture):
-            yield mailbox_list(name, [*attributes(self._picture, name), "\\NoAccess"], utf8=utf8)
+        if names := unreadable(self.interest, self._picture):
+            of = attributes(self._picture)
+            yield from (mailbox_list(name, [*of(name), "\\NoAccess"], utf8=utf8) for name in names)
         if status:
             followed = {key: events for key, events in self._followed.items() if key != self._selected_id}
             yield from self._statuses({key: first_status(events) for key, events in followed.items()})
@@ -218,8 +219,9 @@ class Notifier:
         followed_before = self._followed
         self._learn(Picture(known, now.subscribed, now.notes))
         own, self.own_names = self.own_names, set()
+        of = attributes(now)
         told = [
-            mailbox_list(event.name, attributes(now, event.name), utf8=self._session.utf8, old_name=event.old_name)
+            mailbox_list(event.name, of(event.name), utf8=self._session.utf8, old_name=event.old_name)
             for event in name_events(self.interest, before, now)
             if event.name not in own
         ]

@@ -1,6 +1,7 @@
 """NOTIFY (RFC 5465): what is asked for, and what is told of the difference between two pictures."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -164,8 +165,8 @@ def test_a_mailbox_that_is_made_or_deleted_concerns_the_one_above_it() -> None:
     assert told("(personal (MailboxName))", now, before) == [NameEvent("a"), NameEvent("a/b")]
     assert told("(mailboxes a/b (MailboxName))", before, now) == [NameEvent("a/b")]
     assert told("(personal (SubscriptionChange))", before, now) == []
-    assert attributes(now, "a") == ("\\HasChildren",)
-    assert attributes(before, "a/b") == ("\\NonExistent", "\\HasNoChildren")
+    assert attributes(now)("a") == ("\\HasChildren",)
+    assert attributes(before)("a/b") == ("\\NonExistent", "\\HasNoChildren")
 
 
 def test_what_is_below_a_renamed_mailbox_came_along() -> None:
@@ -183,8 +184,8 @@ def test_a_subscription_is_told_with_what_is_so_of_the_mailbox() -> None:
 
     assert told("(personal (SubscriptionChange))", before, now) == [NameEvent("a"), NameEvent("gone")]
     assert told("(subscribed (SubscriptionChange))", now, before) == [NameEvent("a"), NameEvent("gone")]
-    assert attributes(now, "a") == ("\\HasNoChildren", "\\Subscribed")
-    assert attributes(now, "gone") == ("\\NonExistent", "\\HasNoChildren", "\\Subscribed")
+    assert attributes(now)("a") == ("\\HasNoChildren", "\\Subscribed")
+    assert attributes(now)("gone") == ("\\NonExistent", "\\HasNoChildren", "\\Subscribed")
 
 
 def test_a_mailbox_of_others_comes_and_goes_with_the_right_to_see_it() -> None:
@@ -339,3 +340,23 @@ def test_who_follows_only_the_selected_mailbox_is_registered_nowhere() -> None:
         assert (session.asked, session.context.hub.watched, session.context.hub.accounts) == ([], {}, set())
 
     asyncio.run(run())
+
+
+def test_many_names_and_groups_cost_once_and_not_for_each_mailbox() -> None:
+    """It is done on the event loop: names times mailboxes would be minutes for everybody."""
+    tops = " ".join(f"t{number}" for number in range(30_000))
+    asked = interest(f"(subtree ({tops}) ({MESSAGES})) (mailboxes ({tops}) (mailboxname))" + " (personal NONE)" * 2000)
+    seen = picture(*(f"t{number}/below/it" for number in range(2000)), "t7")
+    begin = time.process_time()
+    followed = messages_followed(asked, seen)
+    assert len(followed) == 2001
+    assert followed[2001] == {"MessageNew", "MessageExpunge", "MailboxName"}
+    assert time.process_time() - begin < 1
+
+
+def test_many_names_that_changed_are_described_in_one_go() -> None:
+    many = picture(*(f"a/b{number}" for number in range(5000)))
+    begin = time.process_time()
+    of = attributes(many)
+    assert {of(seen.record.name) for seen in many.mailboxes.values()} == {("\\HasNoChildren",)}
+    assert time.process_time() - begin < 1
