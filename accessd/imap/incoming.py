@@ -36,6 +36,7 @@ class Incoming:
         self._root = root
         self._paths: list[Path] = []
         self._file: int | None = None
+        self._is_complete = False
         self._failure: OSError | None = None
 
     def add(self, data: bytes) -> None:
@@ -72,10 +73,20 @@ class Incoming:
         self._paths.append(Path(path))
         return file
 
-    def content(self) -> Content:
-        """The whole message. Raises StoreFull or StoreUnavailable if it could not be written."""
+    def complete(self) -> None:
+        """No more of it comes: a file is not kept open for it while others of its command come. Safe to repeat."""
+        if self._is_complete:
+            return
+        self._is_complete = True
         if not self._raw:
             self._put(self._convert.close())
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def content(self) -> Content:
+        """The whole message. Raises StoreFull or StoreUnavailable if it could not be written."""
+        self.complete()
         if self._failure is not None:
             with disk_errors():
                 raise self._failure
@@ -83,17 +94,15 @@ class Incoming:
             content = b"".join(self._parts)
             return storable(content, binary=self.binary) if self._raw else content
         with disk_errors():
-            return self._converted() if self._raw else self._closed()
+            return self._converted() if self._raw else self._written()
 
-    def _closed(self) -> Path:
-        if self._file is None:
-            self._file = self._new_file()
-        os.close(self._file)
-        self._file = None
+    def _written(self) -> Path:
+        if not self._paths:
+            os.close(self._new_file())
         return self._paths[-1]
 
     def _converted(self) -> Path:
-        raw = self._closed()
+        raw = self._written()
         with open(self._new_file(), "wb") as target:
             write_storable(raw, target, binary=self.binary)
         return self._paths[-1]

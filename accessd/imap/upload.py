@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 TOO_BIG = Completion("NO", b"TOOBIG", "Message too big")
+TOO_MUCH = Completion("NO", b"LIMIT", "Too much from URLs in one command")
 
 
 class Refused(Exception):
@@ -47,6 +48,7 @@ class Upload:
         self._parts = 0
         """How many parts of the last one have come."""
         self._in_memory = 0
+        self._from_urls = 0
 
     def refuse(self) -> None:
         """Before anything was received: the command has been found impossible."""
@@ -111,6 +113,8 @@ class Upload:
         self._parts += 1
 
     def _begin(self, message: Incoming) -> None:
+        if self._incoming:
+            self._incoming[-1].complete()
         self._incoming.append(message)
         self._parts = 0
 
@@ -129,8 +133,12 @@ class Upload:
                 self._parts += 1
 
     async def _take_url(self, url: bytes) -> None:
+        """What URLs bring is no more than one message may be, in all messages together: a line of them costs its sender
+        nothing, and would fill the disk.
+        """
         session = self._session
-        into, most = self._incoming[-1], session.append_limit
+        into, before = self._incoming[-1], self._incoming[-1].size
+        most = min(session.append_limit, before + session.append_limit - self._from_urls)
         try:
             await session.context.offload(
                 take_from, session.storage, session.reader, session.view, parse_url(url), into, most
@@ -138,7 +146,8 @@ class Upload:
         except BadUrl as error:
             raise Refused(Completion("NO", b"BADURL " + quote_url(url), f"URL: {error}")) from None
         except TooBig:
-            raise Refused(TOO_BIG) from None
+            raise Refused(TOO_BIG if most == session.append_limit else TOO_MUCH) from None
+        self._from_urls += into.size - before
 
     def messages(self, rights: str) -> list[exchange.Incoming]:
         """All of them, with the flags that somebody with these rights may set. Raises StoreFull, StoreUnavailable."""
