@@ -8,7 +8,6 @@ have used -PLUS but was told there is none says so ("y"), and is refused where w
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from dataclasses import dataclass
 
@@ -118,7 +117,8 @@ def parse_final(text: str) -> ClientFinal:
     try:
         binding = base64.b64decode(attributes[0][2:], validate=True)
         return ClientFinal(binding, attributes[1][2:], base64.b64decode(proof, validate=True), without_proof)
-    except binascii.Error as error:
+    except ValueError as error:
+        # Not only binascii.Error, which it is: what is not ASCII is a plain ValueError.
         raise SaslSyntaxError("not base64") from error
 
 

@@ -120,8 +120,12 @@ def test_first_messages_that_are_none(first):
 
 
 @pytest.mark.parametrize(
-    "last", [b"", b"c=biws", b"c=biws,r=x", b"c=b,r=x,p=AAAA", b"c=biws,r=x,p=!", b"r=x,c=biws,p=AAAA"]
-)
+    "last",
+    [
+        b"", b"c=biws", b"c=biws,r=x", b"c=b,r=x,p=AAAA", b"c=biws,r=x,p=!", b"r=x,c=biws,p=AAAA",
+        b"c=biws,r=x,p=\xc3\xa9", b"c=\xc3\xa9,r=x,p=AAAA",
+    ],
+)  # fmt: skip
 def test_last_messages_that_are_none(last):
     talk = scram(b"n,,n=user,r=abc", end_point=None, plus=False)
     until_first(talk)
