@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -51,11 +52,18 @@ def validate_jwks_url(value: str) -> None:
     try:
         parts = urlsplit(value)
         host = parts.hostname or ""
-        is_here = host in ("localhost", "::1") or host.startswith("127.")
+        is_here = host == "localhost" or _is_loopback(host)
     except ValueError as error:
         raise ValidationError("This is no address of a page.", code="invalid") from error
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
         raise ValidationError("An address that begins with https:// is needed.", code="invalid")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def validate_jwks(value: str) -> None:

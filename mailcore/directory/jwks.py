@@ -54,11 +54,23 @@ def _key(jwk: dict[str, Any]) -> SigningKey | None:
     return None if "d" in jwk else SigningKey(str(jwk.get("kid", "")), algorithm, key.key)
 
 
+class _NoDetours(urllib.request.HTTPRedirectHandler):
+    """Keys come from the address that was configured, over https; who answers must not send us into the clear, or to
+    services beside us that nobody else reaches.
+    """
+
+    def redirect_request(self, *_: Any) -> None:
+        """The redirection is the answer, which is an error."""
+
+
+_OPENER = urllib.request.build_opener(_NoDetours)
+
+
 def fetch_jwks(url: str) -> tuple[SigningKey, ...]:
     """Blocking, FETCH_LIMIT_S for each step. Raises DirectoryUnavailable."""
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=FETCH_LIMIT_S) as answer:
+        with _OPENER.open(request, timeout=FETCH_LIMIT_S) as answer:
             return parse_jwks(answer.read(MAX_BYTES).decode("utf-8"))
     except urllib.error.HTTPError as error:
         error.close()

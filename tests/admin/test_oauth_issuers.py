@@ -50,6 +50,7 @@ def test_one_that_is_switched_off_is_nobody(panel):
     [
         ({"jwks_url": "http://id.example.org/jwks"}, "jwks_url"),
         ({"jwks_url": "file:///etc/passwd"}, "jwks_url"),
+        ({"jwks_url": "http://127.example.org/jwks"}, "jwks_url"),
         ({"jwks_url": "https://[::1"}, "jwks_url"),
         ({"jwks_url": "", "jwks": "{}"}, "jwks"),
         ({"jwks_url": "", "jwks": '{"keys": []}'}, "jwks"),

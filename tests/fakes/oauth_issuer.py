@@ -15,18 +15,24 @@ AUDIENCE = "mail"
 
 
 class OauthIssuer:
-    """`url` is its name; `jwks_url` publishes the keys it has now. `asked` counts who wanted them."""
+    """`url` is its name; `jwks_url` publishes the keys it has now. `asked` counts who wanted them; `moved_to`
+    is where they are sent instead.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.keys: dict[str, Any] = {}
         self.asked = 0
         self.broken = False
+        self.moved_to = ""
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked += 1
-                self.send_response(500 if issuer.broken else 200)
+                moved = issuer.moved_to if self.path == "/jwks" else ""
+                self.send_response(302 if moved else 500 if issuer.broken else 200)
+                if moved:
+                    self.send_header("Location", moved)
                 self.end_headers()
                 self.wfile.write(issuer.jwks().encode())
 

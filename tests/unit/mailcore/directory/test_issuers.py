@@ -37,7 +37,7 @@ def clock():
 
 @pytest.fixture
 def door(issuer, clock):
-    issuer.asked, issuer.broken = 0, False
+    issuer.asked, issuer.broken, issuer.moved_to = 0, False, ""
     return Issuers(lambda: [Configured(issuer.url, AUDIENCE, issuer.jwks_url)], Offload(), clock)
 
 
@@ -161,6 +161,15 @@ def test_an_issuer_that_is_away_is_not_the_clients_fault(door, issuer, clock):
     issuer.broken = False
     clock.advance(ASK_AGAIN_S + 1)
     assert address(door, token)
+
+
+def test_keys_are_taken_from_nowhere_else(door, issuer):
+    """From https into the clear, or to a service of this machine: whoever hands out keys can be anybody."""
+    issuer.moved_to = f"{issuer.url}/elsewhere"
+
+    with pytest.raises(DirectoryUnavailable, match="302"):
+        address(door, issuer.token("alice@example.org"))
+    assert issuer.asked == 1
 
 
 def test_known_keys_go_on_while_the_issuer_is_away(door, issuer, clock):
