@@ -37,12 +37,16 @@ class Folder:
 def folders(mailboxes: Sequence[MailboxRecord], current_id: int | None = None) -> list[Folder]:
     """All mailboxes, special ones first, the rest as a tree in alphabetical order."""
     names = {mailbox.name for mailbox in mailboxes}
-    return [_folder(mailbox, current_id, names) for mailbox in sorted(mailboxes, key=_order)]
+    return [_folder(mailbox, current_id, names, title(mailbox, mailboxes)) for mailbox in sorted(mailboxes, key=_order)]
 
 
-def title(mailbox: MailboxRecord) -> str:
-    """What people call the mailbox."""
-    return _SPECIAL[_kind(mailbox)][2] if _kind(mailbox) in _SPECIAL else mailbox.name
+def title(mailbox: MailboxRecord, among: Sequence[MailboxRecord]) -> str:
+    """What people call the mailbox. Where several of `among`, those of the account, have one special use, as clients
+    may give it (RFC 6154 section 3), each keeps its own name.
+    """
+    kind = _kind(mailbox)
+    alone = sum(_kind(other) == kind for other in among) < 2
+    return _SPECIAL[kind][2] if kind in _SPECIAL and alone else mailbox.name
 
 
 def _kind(mailbox: MailboxRecord) -> str:
@@ -54,7 +58,7 @@ def _order(mailbox: MailboxRecord) -> tuple[int, list[str]]:
     return rank, mailbox.name.casefold().split("/")
 
 
-def _folder(mailbox: MailboxRecord, current_id: int | None, names: Set[str]) -> Folder:
+def _folder(mailbox: MailboxRecord, current_id: int | None, names: Set[str], called: str) -> Folder:
     kind = _kind(mailbox)
     levels = mailbox.name.split("/")
     above = [depth for depth in range(1, len(levels)) if "/".join(levels[:depth]) in names]
@@ -62,7 +66,7 @@ def _folder(mailbox: MailboxRecord, current_id: int | None, names: Set[str]) -> 
     return Folder(
         id=mailbox.id,
         full_name=mailbox.name,
-        name=special[2] if special else "/".join(levels[max(above, default=0) :]),
+        name=called if special else "/".join(levels[max(above, default=0) :]),
         icon=special[1] if special else "folder",
         depth=0 if special else min(len(above), 4),
         unread=_to_read(kind, mailbox),

@@ -89,7 +89,7 @@ def _move(request: HttpRequest, mailbox: MailboxRecord, uids: list[int], target:
     if not moved.target:
         return
     request.session["webmail_undo"] = {
-        "text": f"{_messages(len(moved.target))} moved to {title(target)}.",
+        "text": f"{_messages(len(moved.target))} moved to {title(target, access.mailboxes_of(request))}.",
         "from": target.id,
         "to": mailbox.id,
         "uids": moved.target,

@@ -28,7 +28,7 @@ def frame(request: HttpRequest, mailbox: MailboxRecord | None) -> dict[str, Any]
     return {
         "folders": folders(found, mailbox.id if mailbox else None),
         "mailbox": mailbox,
-        "mailbox_title": title(mailbox) if mailbox else "",
+        "mailbox_title": title(mailbox, found) if mailbox else "",
         "is_trash": mailbox is not None and mailbox.special_use == "\\Trash",
         "is_junk": mailbox is not None and mailbox.special_use == "\\Junk",
         "undo": _undo(request),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailadmin.webmail.folders import folders
+from mailadmin.webmail.folders import folders, title
 from mailcore.index.records import MailboxRecord
 
 
@@ -22,3 +22,17 @@ def shown(*names: str) -> list[tuple[str, int]]:
 )
 def test_a_folder_stands_below_the_nearest_that_is_there(names: list[str], lines: list[tuple[str, int]]) -> None:
     assert shown(*names) == lines
+
+
+def test_two_with_one_special_use_can_be_told_apart() -> None:
+    uses = {"Archiv": "\\Archive", "Archive": "\\Archive", "Gesendet": "\\Sent"}
+    records = [
+        MailboxRecord(number, 1, name, 1, 1, 1, 1, use, 0, 0, 0) for number, (name, use) in enumerate(uses.items())
+    ]
+
+    assert [(folder.name, folder.icon) for folder in folders(records)] == [
+        ("Sent", "sent"),
+        ("Archiv", "archive"),
+        ("Archive", "archive"),
+    ]
+    assert [title(record, records) for record in records] == ["Archiv", "Archive", "Sent"]
