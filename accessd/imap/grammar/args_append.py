@@ -17,7 +17,7 @@ from accessd.imap.grammar import command_args
 from accessd.imap.grammar.date import read_date_time
 from accessd.imap.grammar.flags import read_flag_list
 from accessd.imap.grammar.sequence_set import SequenceSet, read_sequence_set
-from accessd.imap.grammar.tokens import BadSyntax, Scanner
+from accessd.imap.grammar.tokens import BadSyntax, LimitReached, Scanner
 from mailcore.message.flags import NO_FLAGS, Flags
 
 MOST_MESSAGES = 5000
@@ -32,13 +32,6 @@ _NOTHING = SequenceSet(())
 
 class OpenLiteral(Exception):
     """The text ends with a literal that is a name or an URL: it is to be collected, then the text read again."""
-
-
-class LimitReached(BadSyntax):
-    """More messages or parts than one command may have."""
-
-    status = "NO"
-    code = b"LIMIT"
 
 
 @dataclass(frozen=True, slots=True)

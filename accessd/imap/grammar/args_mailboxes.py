@@ -7,7 +7,9 @@ from accessd.imap.command import Command
 from accessd.imap.grammar.command_args import ArgumentsParser, mailbox
 from accessd.imap.grammar.flags import read_flag
 from accessd.imap.grammar.mailbox_name import pattern_from_wire
-from accessd.imap.grammar.tokens import BadSyntax, Scanner
+from accessd.imap.grammar.tokens import BadSyntax, LimitReached, Scanner
+
+MOST_PATTERNS = 500
 
 _COUNTERS = ("MESSAGES", "RECENT", "UNSEEN", "SIZE", "DELETED", "DELETED-STORAGE")
 STATUS_ITEMS = frozenset({*_COUNTERS, "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID"})
@@ -73,7 +75,9 @@ def list_(scanner: Scanner) -> Command:
     scanner.space()
     if scanner.next_is(b"("):
         extended = True
-        patterns = tuple(scanner.parenthesised(_pattern))
+        patterns = tuple(dict.fromkeys(scanner.parenthesised(_pattern)))
+        if len(patterns) > MOST_PATTERNS:
+            raise LimitReached("Too many patterns")
     else:
         patterns = (_pattern(scanner),)
     returns: list[str] = []

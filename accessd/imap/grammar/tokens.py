@@ -31,6 +31,13 @@ class BadSyntax(ValueError):
     code = b""
 
 
+class LimitReached(BadSyntax):
+    """More of something than one command may have."""
+
+    status = "NO"
+    code = b"LIMIT"
+
+
 class Scanner:
     """A position in the octets of one command."""
 

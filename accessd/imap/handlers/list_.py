@@ -11,7 +11,7 @@ from psycopg import Connection
 from accessd.imap.acl_response import my_rights_line
 from accessd.imap.command import List, Lsub
 from accessd.imap.enabled import CONDSTORE, REV2
-from accessd.imap.mailbox_tree import list_names, lsub_names
+from accessd.imap.mailbox_tree import Listed, list_names, lsub_names
 from accessd.imap.response import Response, mailbox_list
 from accessd.imap.status_response import COUNT_DELETED, status_response
 from mailcore.identity import AccountRef
@@ -24,6 +24,10 @@ from mailcore.sharing.rights import ALL, READ
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
+
+
+FEW_PATTERNS = 4
+"""More are gone through on a thread: each costs time for each mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ async def list_(session: ImapSession, command: List) -> AsyncGenerator[Response,
         session.enable(CONDSTORE)
     others = reaches_others(command.reference, command.patterns)
     found = await session.context.offload(_find, session.reader, command.status_items, others=others)
-    listed = list_names(command, found.records, found.subscribed, rev2=bool(session.enabled & REV2))
+    listed = await _listed(session, command, found)
     lines = []
     for item in listed:
         rights = found.rights.get(item.record.id, ALL) if item.record is not None else ALL
@@ -62,6 +66,13 @@ async def list_(session: ImapSession, command: List) -> AsyncGenerator[Response,
                 )
             )
     yield b"".join(lines)
+
+
+async def _listed(session: ImapSession, command: List, found: _Found) -> list[Listed]:
+    rev2 = bool(session.enabled & REV2)
+    if len(command.patterns) <= FEW_PATTERNS:
+        return list_names(command, found.records, found.subscribed, rev2=rev2)
+    return await session.context.offload.plain(list_names, command, found.records, found.subscribed, rev2=rev2)
 
 
 async def lsub(session: ImapSession, command: Lsub) -> AsyncGenerator[Response, None]:

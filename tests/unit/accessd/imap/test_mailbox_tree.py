@@ -1,8 +1,12 @@
 """LIST and LSUB: patterns, parents, attributes."""
 
+import time
+
 import pytest
 
 from accessd.imap.command import List, Lsub
+from accessd.imap.grammar.args_mailboxes import MOST_PATTERNS, list_
+from accessd.imap.grammar.tokens import LimitReached, Scanner
 from accessd.imap.mailbox_tree import list_names, lsub_names, matcher
 from mailcore.index.records import MailboxRecord
 
@@ -36,6 +40,34 @@ def test_patterns(reference: str, pattern: str, matching: list[str]) -> None:
 def test_many_wildcards_are_no_burden() -> None:
     assert not matcher("", ["*%" * 5000 + "x"])("a" * 200)
     assert not matcher("", ["*a" * 12 + "x"])("a" * 60)
+
+
+def test_long_names_and_patterns_are_no_burden() -> None:
+    """It is done on the event loop, for thousands of names that the client may have made for it."""
+    matches = matcher("", ["*a" * 900 + "b", "%a" * 900 + "b"])
+    begin = time.process_time()
+    assert not any(matches("a" * 990 + str(number)) for number in range(100))
+    assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("inb%", "INBOX", True),
+        ("i*/%x", "INBOX/a/x", True),
+        ("i%/x", "INBOX/a/x", False),
+        ("%/b%/c", "a/bb/c", True),
+        ("%%/%", "a/b/c", False),
+        ("ß%", "INBOX", False),
+        ("INBOX/A", "INBOX/a", False),
+        ("%", "a/", False),
+        ("%", "", True),
+        ("a%", "a", True),
+        ("a%b%c", "abbcbc", True),
+    ],
+)
+def test_patterns_one_by_one(pattern: str, name: str, fits: bool) -> None:
+    assert matcher("", [pattern])(name) is fits
 
 
 def test_a_level_without_mailbox_is_shown_as_absent() -> None:
@@ -130,3 +162,14 @@ def test_a_pattern_in_another_normal_form_matches() -> None:
 def test_lsub_shows_a_level_above_only_for_percent() -> None:
     assert [(i.name, i.attributes) for i in lsub_names(Lsub("", "%"), {"a/b"})] == [("a", ("\\Noselect",))]
     assert [i.name for i in lsub_names(Lsub("", "*"), {"a/b"})] == ["a/b"]
+
+
+def test_a_command_has_so_many_patterns_at_most() -> None:
+    def asked(count: int) -> bytes:
+        return b' "" (%b)' % b" ".join(b"p%d P p" % number for number in range(count))
+
+    command = list_(Scanner(asked(MOST_PATTERNS - 2)))
+    assert isinstance(command, List)
+    assert len(command.patterns) == MOST_PATTERNS
+    with pytest.raises(LimitReached):
+        list_(Scanner(asked(MOST_PATTERNS - 1)))
