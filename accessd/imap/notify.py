@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 TELL_EVERY_S = 0.1
 RETRY_S = 1.0
 MOST_MAILBOXES = 5000
-"""More than these are not followed: each costs some hundred octets as long as the session lasts."""
+"""More than these are not followed, and not more are named: each costs some hundred octets as long as the session
+lasts.
+"""
 
 
 class TooMuchToFollow(Exception):
@@ -102,6 +104,8 @@ class Notifier:
 
     async def start(self) -> None:
         """Follow. Raises TooMuchToFollow."""
+        if self.interest.named > MOST_MAILBOXES:
+            raise TooMuchToFollow(f"{self.interest.named} names")
         self._follow_accounts([self._session.reader.id])
         try:
             self._learn(await self._look())

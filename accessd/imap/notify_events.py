@@ -72,6 +72,11 @@ class Interest:
         return self.selected is not None and self.selected.which is Which.SELECTED_DELAYED
 
     @property
+    def named(self) -> int:
+        """How many names it has to remember."""
+        return len(self._by_name) + len(self._by_top)
+
+    @property
     def follows_anything(self) -> bool:
         """Is anything asked for beside the selected mailbox?"""
         return any(group.events for group in self._others)

@@ -14,9 +14,9 @@ from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import list_mailboxes, spellings, subscriptions
 from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.search_keys import SearchKey
-from mailcore.sharing import places
+from mailcore.sharing import names, places
 from mailcore.sharing.rights import READ
-from mailcore.store.layout import INBOX
+from mailcore.store.layout import INBOX, SEPARATOR
 from mailcore.store.storage import Storage
 
 
@@ -49,16 +49,16 @@ def _names(source: Source, own: Iterable[str], every: Iterable[str], subscribed:
         case "MAILBOXES":
             yield from _spelled(source.names)
         case "SUBTREE" | "SUBTREE-ONE":
-            tops = list(_spelled(source.names))
+            tops = set(_spelled(source.names))
             yield from tops
             for name in every:
-                below = [name[len(top) + 1 :] for top in tops if name.startswith(f"{top}/")]
-                if any(source.kind == "SUBTREE" or "/" not in rest for rest in below):
+                above = names.above(name) if source.kind == "SUBTREE" else [name.rpartition(SEPARATOR)[0]]
+                if not tops.isdisjoint(above):
                     yield name
 
 
-def _spelled(names: Iterable[str]) -> Iterator[str]:
-    for name in names:
+def _spelled(written: Iterable[str]) -> Iterator[str]:
+    for name in written:
         yield from spellings(name)
 
 

@@ -1,10 +1,12 @@
 """Which mailboxes MULTISEARCH means (RFC 7377 section 2.2), also those of others (RFC 4314)."""
 
+import time
+
 import pytest
 
 from accessd.imap.grammar.multisearch import Source
 from accessd.imap.grammar.search_return import Returns
-from accessd.imap.search_scope import find_in, mailboxes_of
+from accessd.imap.search_scope import _names, find_in, mailboxes_of
 from mailcore.errors import NotPermitted
 from mailcore.mailbox.account import create_mailbox, ensure_account
 from mailcore.mailbox.search_keys import All
@@ -62,3 +64,12 @@ def test_mailboxes_of_others_need_the_right_to_read(owner):
     assert found == ([], [], 0)
     with pytest.raises(NotPermitted):
         find_in(owner.conn, owner.storage, owner.account, f"{theirs}/shut", All(), Returns(), with_modseq=False)
+
+
+@pytest.mark.parametrize("kind", ["SUBTREE", "SUBTREE-ONE"])
+def test_many_names_are_looked_up_and_not_gone_through(kind):
+    tops = tuple(f"t{number}" for number in range(50_000))
+    every = [f"t{number}/below" for number in range(1000)]
+    begin = time.process_time()
+    assert set(every) <= set(_names(Source(kind, tops), [], every, set()))
+    assert time.process_time() - begin < 2

@@ -314,6 +314,20 @@ def test_more_than_a_session_may_follow(monkeypatch: pytest.MonkeyPatch) -> None
     asyncio.run(run())
 
 
+def test_no_more_names_are_remembered_than_mailboxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify_module, "MOST_MAILBOXES", 3)
+
+    async def run() -> None:
+        await following(Session("INBOX"), f"(mailboxes (a b) ({MESSAGES})) (subtree c ({MESSAGES}))")
+        session = Session("INBOX")
+        notifier = Notifier(session, interest(f"(mailboxes (a b) (mailboxname)) (subtree (c d) ({MESSAGES}))"))  # type: ignore[arg-type]
+        with pytest.raises(TooMuchToFollow):
+            await notifier.start()
+        assert (session.context.hub.watched, session.context.hub.accounts) == ({}, set())
+
+    asyncio.run(run())
+
+
 def test_at_the_end_nothing_is_registered() -> None:
     async def run() -> None:
         session = Session("INBOX", "a")
