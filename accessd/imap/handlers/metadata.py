@@ -104,13 +104,16 @@ def _write(conn: Connection, reader: AccountRef, command: SetMetadata) -> Accoun
         return reader
     place = _place(conn, reader, command.mailbox)
     mailbox_id = get_mailbox(conn, place.owner, place.name).id
+    says_use = SPECIAL_USE in values
+    if says_use and place.owner.id != reader.id:
+        raise NotPermitted("the special use of a mailbox is its owner's")
+    use = (values.pop(SPECIAL_USE, None) or b"").decode("ascii")
     with conn.transaction():
-        if SPECIAL_USE in values:
-            if place.owner.id != reader.id:
-                raise NotPermitted("the special use of a mailbox is its owner's")
-            use = (values.pop(SPECIAL_USE) or b"").decode("ascii")
-            annotation.set_special_use(conn, mailbox_id, SPECIAL_USES[use.upper()] if use else "")
+        # First the lock of the annotations, then that of the row, whatever is changed: else two would wait for each
+        # other.
         annotation.write(conn, reader, mailbox_id, values)
+        if says_use:
+            annotation.set_special_use(conn, mailbox_id, SPECIAL_USES[use.upper()] if use else "")
         # RFC 7162 section 3.2: HIGHESTMODSEQ rises.
         write_ledgers(conn, lock_mailboxes(conn, [mailbox_id]))
     return place.owner
