@@ -26,8 +26,9 @@ WITH told AS (
         mailbox, idle_since, app_password_id, end_wanted)
     SELECT %(host)s, %(pid)s, s.number, s.protocol, s.account_id, s.client_address, s.client_id, s.tls, s.since,
         s.mailbox, s.idle_since, nullif(s.app_password_id, 0),
-        CASE WHEN a.id IS NULL OR NOT a.enabled
-            OR NOT CASE s.protocol WHEN 'imap' THEN a.allow_imap ELSE a.allow_pop3 END THEN 'Account disabled'
+        CASE WHEN a.id IS NULL OR NOT a.enabled THEN 'Account disabled'
+        WHEN NOT CASE s.protocol WHEN 'imap' THEN a.allow_imap ELSE a.allow_pop3 END
+            THEN upper(s.protocol) || ' is no longer allowed for this account'
         WHEN s.app_password_id <> 0 AND p.id IS NULL THEN 'App password revoked' ELSE '' END
     FROM unnest(%(numbers)s::bigint[], %(protocols)s::text[], %(account_ids)s::bigint[], %(addresses)s::inet[],
         %(client_ids)s::text[], %(tls)s::boolean[], %(since)s::timestamptz[], %(mailboxes)s::text[],
