@@ -85,6 +85,7 @@ class AccountSerializer(ResourceSerializer):
             "created_at",
         ]
         read_only_fields = ["last_login", "created_at"]
+        extra_kwargs = {"last_login": {"help_text": "To the web pages; mail programs do not count."}}
         kept_on_replace = ["is_staff", "is_superuser", "store"]
 
     def get_used_bytes(self, account: Account) -> int:
