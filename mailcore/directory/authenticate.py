@@ -70,10 +70,14 @@ class Authenticator:
             app_password = credentials.app_password(password)
             if app_password is not None:
                 return self._allowed(account, credentials, protocol, client_ip, app_password)
-        elif account is not None and self._remembered(account, password):
+        elif (
+            account is not None
+            and self._remembered(account, password)
+            and not self._throttle.refused_lately(client_ip, key)
+        ):
             return self._allowed(account, credentials, protocol, client_ip)
         await self._refuse_if_throttled(client_ip, key)
-        if has_secret_form(password) or not await self._matches(account, password):
+        if has_secret_form(password) or not await self._matches(account, password, client_ip, key):
             await self._fail(key, client_ip, "wrong password" if account is not None else "unknown name")
         assert account is not None
         self._remember(account, password)
@@ -128,22 +132,26 @@ class Authenticator:
             known = await self._offload.plain(self._directory.credentials, account.ref.id)
         return account, known
 
-    async def _matches(self, account: AccountRecord | None, password: str) -> bool:
+    async def _matches(self, account: AccountRecord | None, password: str, client_ip: str, key: str) -> bool:
         if len(password.encode(errors="surrogatepass")) > MAX_PASSWORD_BYTES:
             return False
         if account is None:
-            await self._hash(password, DUMMY)  # so that the answer takes as long as for an account that exists
+            # So that the answer takes as long as for an account that exists.
+            await self._hash(password, DUMMY, client_ip, key)
             return False
         # A client that opens several connections at once costs one hash.
-        digest = self._digest(account, password)
+        digest = self._digest(account, password) + client_ip.encode()
         task = self._running.get(digest)
         if task is None:
-            task = self._running[digest] = asyncio.create_task(self._hash(password, account.password))
+            hashing = self._hash(password, account.password, client_ip, key)
+            task = self._running[digest] = asyncio.create_task(hashing)
             task.add_done_callback(lambda _: self._running.pop(digest, None))
         return await asyncio.shield(task)
 
-    async def _hash(self, password: str, stored: str) -> bool:
+    async def _hash(self, password: str, stored: str, client_ip: str, key: str) -> bool:
         async with self._hashes:
+            # Those who came at once have all been let in; meanwhile the first of them have failed.
+            await self._refuse_if_throttled(client_ip, key)
             return await self._offload.plain(check_password, password, stored)
 
     def _allowed(

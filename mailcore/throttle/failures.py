@@ -68,6 +68,7 @@ class MemoryFailures:
     def __init__(self) -> None:
         self._failures: OrderedDict[str, deque[tuple[float, str]]] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._lock = Lock()
 
     def standing(self, network: str, name: str, now: float) -> Standing:
@@ -92,3 +93,21 @@ class MemoryFailures:
             self._known.move_to_end((network, name))
             if len(self._known) > MAX_KNOWN:
                 self._known.popitem(last=False)
+
+    def refused(self, network: str, name: str, now: float) -> None:
+        """A client was not heard."""
+        with self._lock:
+            self._refused[(network, name)] = now + WINDOW_S
+            self._refused.move_to_end((network, name))
+            if len(self._refused) > MAX_NETWORKS:
+                self._refused.popitem(last=False)
+
+    @property
+    def has_refused(self) -> bool:
+        """Was anybody ever?"""
+        return bool(self._refused)
+
+    def was_refused(self, network: str, name: str, now: float) -> bool:
+        """And this one, in the last minute, about this name?"""
+        with self._lock:
+            return self._refused.get((network, name), 0.0) > now

@@ -47,7 +47,18 @@ class Throttle:
             # What this process saw while Valkey was away counts, too.
             names = max(names, standing.names, key=len)
             standing = Standing(names, bool(found[1]) or standing.known, names.count(name))
-        return standing.must_wait(self._limit())
+        must_wait = standing.must_wait(self._limit())
+        if must_wait:
+            self._memory.refused(network, name, now)
+        return must_wait
+
+    def refused_lately(self, client: str, login: str) -> bool:
+        """Without I/O: has this process told `client` to wait, about this name, in the last minute? Who is right is
+        then not to be known at once either: it would be the answer to all those guesses.
+        """
+        if not self._memory.has_refused:
+            return False
+        return self._memory.was_refused(network_of(client), name_key(login), self._now())
 
     def failed(self, client: str, login: str) -> None:
         """Wrong: remember it."""

@@ -142,6 +142,48 @@ def test_who_was_right_from_there_lately_gets_in_while_others_guess(door):
     assert check(door, "alice@example.org", "secret", ip="198.51.100.8") == "alice@example.org"
 
 
+def test_who_guesses_does_not_learn_the_password_of_who_is_remembered(door):
+    """Clients log in every minute, so somebody's password is always known: a way past the throttle for who tries."""
+    check(door, "alice@example.org", "secret", ip="192.0.2.1")
+    for _ in range(MAX_FAILURES + 1):
+        with pytest.raises((AuthenticationFailed, AuthenticationThrottled)):
+            check(door, "alice@example.org", "x" * 2000, ip="198.51.100.9")
+
+    with pytest.raises(AuthenticationThrottled):
+        check(door, "alice@example.org", "secret", ip="198.51.100.9")
+    assert check(door, "alice@example.org", "secret", ip="192.0.2.1") == "alice@example.org"
+
+
+class SlowHashes(CountingOffload):
+    """A hash takes longer than the note of a failure, as it does."""
+
+    async def plain(self, fn: Callable[..., Any], *args: Any) -> Any:
+        for _ in range(20 if fn is check_password else 1):
+            await asyncio.sleep(0)
+        return fn is not check_password and fn(*args)
+
+
+def test_guesses_that_come_at_once_are_throttled_too(directory, clock):
+    throttle = Throttle(None, lambda: MAX_FAILURES, clock)
+    door = Authenticator(directory, SlowHashes(), clock, throttle=throttle)  # type: ignore[arg-type]
+
+    async def guess(number: int) -> str:
+        try:
+            await door.check("alice@example.org", f"guess{number}", protocol="imap", client_ip="198.51.100.9")
+        except AuthenticationThrottled:
+            return "throttled"
+        except AuthenticationFailed:
+            return "failed"
+        return "right"
+
+    async def several() -> list[str]:
+        return await asyncio.gather(*(guess(number) for number in range(3 * MAX_FAILURES)))
+
+    answers = asyncio.run(several())
+    assert MAX_FAILURES <= answers.count("failed") <= MAX_FAILURES + 2
+    assert set(answers) == {"failed", "throttled"}
+
+
 # App passwords, networks, SCRAM.
 
 
