@@ -208,7 +208,7 @@ class AccountAdmin(PanelAdmin):
             return "disabled"
         return "administrator" if account.is_staff else "enabled"
 
-    @display(description="last web login", ordering="last_login")
+    @display(description="web login", ordering="last_login")
     def seen(self, account: Account) -> SafeString | str:
         return moment(account.last_login) or "never"
 
