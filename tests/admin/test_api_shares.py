@@ -64,3 +64,21 @@ def test_it_needs_the_scope_of_accounts(api):
     assert reader.get("/shares/")[0] == 200
     assert ApiClient("domains:read").get("/shares/")[0] == 403
     assert api.get("/shares/999999999999999999/")[0] == 404
+
+
+def test_mailboxes_of_administrators_need_the_scope_admin(api, administrator):
+    """With such a token one gives oneself a password, but not an administrator's mail."""
+    inbox = Mailbox.objects.create(
+        account=administrator, name="INBOX", uidvalidity=1, uidnext=1, highestmodseq=1, first_recent_uid=1
+    )
+    wanted = {**WANTED, "owner": administrator.address, "mailbox": "INBOX", "identifier": "alice@linuxadmin.dev"}
+
+    api.post("/shares/", wanted)
+    assert_problem(api.response, 403)
+    assert not MailboxAcl.objects.filter(mailbox=inbox).exists()
+
+    admin = ApiClient("admin")
+    status, made = admin.post("/shares/", wanted)
+    assert status == 201
+    assert api.delete(f"/shares/{made['id']}/")[0] == 403
+    assert admin.delete(f"/shares/{made['id']}/")[0] == 204

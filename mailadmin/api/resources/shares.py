@@ -10,14 +10,19 @@ from django.http import Http404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mailadmin.api.base import ApiViewSet
 from mailadmin.api.fields import address_key
+from mailadmin.api.permissions import is_admin
 from mailadmin.audit.record import Actor
+from mailadmin.directory.models import Account
 from mailadmin.mailboxes.models import Mailbox, MailboxAcl
 from mailadmin.mailboxes.sharing import share, unshare
+
+NEEDS_ADMIN = "Mailboxes of administrators are shared by the scope admin."
 
 
 class ShareSerializer(serializers.ModelSerializer):
@@ -89,6 +94,7 @@ class ShareViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         mailbox = Mailbox.objects.select_related("account").filter(**of).first()
         if mailbox is None:
             raise serializers.ValidationError({"mailbox": ["This account has no such mailbox."]})
+        self._check_rights(mailbox.account)
         try:
             entry = share(Actor.of_request(request), mailbox, wanted["who"], wanted["rights"])
         except ModelValidationError as error:
@@ -102,5 +108,11 @@ class ShareViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
             found = self.get_object()
         except OverflowError as error:
             raise Http404 from error
+        self._check_rights(found.mailbox.account)
         unshare(Actor.of_request(request), found)
         return Response(status=204)
+
+    def _check_rights(self, owner: Account) -> None:
+        """Who may read an administrator's mail may become one."""
+        if (owner.is_staff or owner.is_superuser) and not is_admin(self.request):
+            raise PermissionDenied(NEEDS_ADMIN)
