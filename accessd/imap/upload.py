@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 TOO_BIG = Completion("NO", b"TOOBIG", "Message too big")
+CANCELLED = Completion("NO", text="An empty message cancels the command")
 TOO_MUCH = Completion("NO", b"LIMIT", "Too much from URLs in one command")
 
 
@@ -86,6 +87,7 @@ class Upload:
         session = self._session
         total = sum(each.size for each in event.command.messages)
         try:
+            _require_octets(event.command.messages[-1], event.literal)
             if event.synchronising or total > IN_MEMORY_BYTES:
                 await session.context.offload(_check, session.reader, event.command, total)
             await self._take_urls()
@@ -161,6 +163,12 @@ class Upload:
         """Nothing of them is needed any more."""
         for each in self._incoming:
             each.discard()
+
+
+def _require_octets(draft: args_append.Draft, literal: args_append.Text) -> None:
+    """RFC 3502 section 6.3.11."""
+    if not draft.catenated and not literal.size:
+        raise Refused(CANCELLED)
 
 
 def _check(conn: Connection, reader: AccountRef, command: args_append.Upload, size: int) -> None:

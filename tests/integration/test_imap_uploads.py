@@ -45,7 +45,7 @@ def test_several_messages_in_one_append(imap: ImapServer, store: str) -> None:
         + b' (\\Seen $Two) " 7-Feb-1994 22:43:04 -0800" '
         + literal(ANSWER)
         + b" "
-        + literal(b"")
+        + literal(b"\r\n")
     )
 
     assert re.search(rb"\[APPENDUID \d+ 2:4\]", answer.tagged)
@@ -64,6 +64,19 @@ def test_a_bad_second_message_keeps_out_the_first(imap: ImapServer, store: str) 
     client.ok(b"SELECT INBOX")
 
     assert bad.status == "BAD"
+    assert client.ok(b"STATUS INBOX (MESSAGES UIDNEXT)").untagged == [b"* STATUS INBOX (MESSAGES 0 UIDNEXT 1)\r\n"]
+
+
+def test_an_empty_message_cancels_the_append(imap: ImapServer) -> None:
+    """RFC 3502 section 6.3.11. A client that does not wait for the `+` has sent the rest already."""
+    client = imap.login(imap.account("maildir"))
+
+    alone = client.command(b"APPEND INBOX " + literal(b""))
+    last = client.command(b"APPEND INBOX " + literal(MEETING) + b" " + literal(b""))
+    between = client.command(b"APPEND INBOX " + literal(b"") + b" " + literal(MEETING))
+    waiting = client.command(b"APPEND INBOX " + literal(MEETING) + b" {0}")
+
+    assert [each.status for each in (alone, last, between, waiting)] == ["NO"] * 4
     assert client.ok(b"STATUS INBOX (MESSAGES UIDNEXT)").untagged == [b"* STATUS INBOX (MESSAGES 0 UIDNEXT 1)\r\n"]
 
 
