@@ -13,13 +13,14 @@ row from here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 
+from mailcore.db.doubt import is_in_doubt
 from mailcore.delivery.arrival import Arrival, LocalRecipient
 from mailcore.delivery.placing import Placing
 from mailcore.errors import MailError, StoreError, StoreUnavailable
@@ -103,10 +104,10 @@ def _deliver(
             committing = True
     except BaseException as error:
         # When COMMIT itself went unanswered, nobody knows whether the rows are there; then the files have to stay.
-        if not committing or (isinstance(error, psycopg.Error) and not conn.broken):
+        if not committing or (isinstance(error, psycopg.Error) and not is_in_doubt(conn, error)):
             for placing in placings:
                 placing.take_back(places.spool)
-        if not conn.broken:
+        with suppress(psycopg.Error):  # of a session that has ended
             conn.rollback()
         raise
     for placing in placings:

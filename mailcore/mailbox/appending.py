@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from mailcore.db.doubt import is_in_doubt
 from mailcore.identity import AccountRef
 from mailcore.index import statements
 from mailcore.index.index import Ledger, NewMessage, insert_messages, lock_mailbox_named, write_ledgers
@@ -48,9 +49,9 @@ def append_all(
             exchange = storage.store(account).exchange(ledger.record.name, messages)
             uids = insert_incoming(conn, ledger, messages, exchange.placed)
             write_ledgers(conn, [ledger])
-    except BaseException:
-        # If the connection broke nobody knows; who finds rows without files will.
-        if exchange is not None and not conn.broken:
+    except BaseException as error:
+        # If the session ended nobody knows; who finds rows without files will.
+        if exchange is not None and not is_in_doubt(conn, error):
             exchange.undo()
         raise
     exchange.complete()

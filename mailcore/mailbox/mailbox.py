@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from mailcore.db.doubt import is_in_doubt
 from mailcore.errors import MailboxNotFound, MessageGone, StoreUnavailable
 from mailcore.identity import AccountRef
 from mailcore.index import statements
@@ -398,13 +399,13 @@ def _insert_placed(
 @contextmanager
 def undone(conn: Connection) -> Iterator[list[Callable[[], None]]]:
     """If the rows cannot be written, what the body has put on the list is called: the client will repeat the command.
-    Not if the connection broke: then nobody knows, and the next open sees what the truth is.
+    Not if the session ended: then nobody knows, and the next open sees what the truth is.
     """
     undo: list[Callable[[], None]] = []
     try:
         yield undo
-    except BaseException:
-        if not conn.broken:
+    except BaseException as error:
+        if not is_in_doubt(conn, error):
             for each in undo:
                 each()
         raise

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from mailcore.db.doubt import is_in_doubt
 from mailcore.errors import MessageGone
 from mailcore.identity import AccountRef
 from mailcore.index.index import expunge_rows, message_rows, write_ledgers
@@ -63,9 +64,9 @@ def replace(
             uids = insert_incoming(conn, into, [message], exchanges[0].placed)
             expunge_rows(conn, source, old)
             write_ledgers(conn, [into] if source is into else [source, into])
-    except BaseException:
-        # If the connection broke nobody knows; who finds rows without files will.
-        if not conn.broken:
+    except BaseException as error:
+        # If the session ended nobody knows; who finds rows without files will.
+        if not is_in_doubt(conn, error):
             _all(exchanges, complete=False)
         raise
     _all(exchanges, complete=True)
