@@ -131,3 +131,15 @@ def test_nobody_inherits_the_rights_of_who_had_the_address_before(panel, work, a
         cursor.execute("DELETE FROM account WHERE id = %s", [gone.pk])
 
     assert [entry.identifier for entry in MailboxAcl.objects.all()] == ["admin@linuxadmin.dev"]
+
+
+def test_rights_stay_when_the_account_changes_and_go_with_its_address(panel, work, administrator):
+    """Django writes every column of an account, its address too."""
+    share(panel, work)
+
+    administrator.display_name = "Somebody else"
+    administrator.save()
+    assert [entry.identifier for entry in MailboxAcl.objects.all()] == ["admin@linuxadmin.dev"]
+
+    Account.objects.filter(pk=administrator.pk).update(address="root2@linuxadmin.dev")
+    assert not MailboxAcl.objects.exists()
