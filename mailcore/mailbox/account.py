@@ -66,7 +66,9 @@ def ensure_account(conn: Connection, storage: Storage, account: AccountRef) -> N
         _insert(conn, account, missing)
         for name in missing:
             store.create_mailbox(name)
-        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": list(missing)})
+        # INBOX too, when a delivery has made it: clients that ask for what is subscribed would never show it.
+        names = list(wanted if is_new else missing)
+        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": names})
 
 
 def list_mailboxes(conn: Connection, account: AccountRef) -> list[MailboxRecord]:

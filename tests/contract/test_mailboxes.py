@@ -20,7 +20,7 @@ from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox import quota
 from mailcore.message.flags import ANSWERED
 from mailcore.message.wire import to_wire
-from tests.contract.mailbox_support import MESSAGE, Owner, a_message, an_owner
+from tests.contract.mailbox_support import MESSAGE, Owner, a_message, an_owner, insert_account
 
 
 @pytest.fixture(params=["maildir", "mbox"])
@@ -52,6 +52,24 @@ def test_a_new_account_has_the_usual_mailboxes(owner):
         "Trash": "\\Trash",
     }
     assert accounts.subscriptions(owner.conn, owner.account) == set(uses)
+
+
+def test_inbox_is_subscribed_though_a_delivery_made_it_before_the_first_login(owner):
+    early = insert_account(owner.conn, "early", store=owner.account.store)
+    accounts.ensure_inboxes(owner.conn, [early.id])
+
+    accounts.ensure_account(owner.conn, owner.storage, early)
+
+    names = {record.name for record in accounts.list_mailboxes(owner.conn, early)}
+    assert accounts.subscriptions(owner.conn, early) == names >= {"INBOX", "Trash"}
+
+
+def test_inbox_stays_unsubscribed_when_its_owner_wants_it_so(owner):
+    accounts.set_subscribed(owner.conn, owner.account, "INBOX", False)
+
+    accounts.ensure_account(owner.conn, owner.storage, owner.account)
+
+    assert "INBOX" not in accounts.subscriptions(owner.conn, owner.account)
 
 
 def test_ensure_account_again_changes_nothing_and_brings_back_nothing(owner):
