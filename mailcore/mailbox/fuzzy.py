@@ -49,7 +49,7 @@ class FuzzyScores:
                 return self._note(dict.fromkeys(self._matching(key, among), _FULL))
 
     def _by_words(self, key: Header | Body | Text, among: set[int]) -> set[int]:
-        words = list(dict.fromkeys(key.value.split()))[:_MOST_WORDS]
+        words = _words(key.value)
         points = dict.fromkeys(among, 0)
         for word in words:
             found = self._matching(replace(key, value=word), among)
@@ -65,6 +65,15 @@ class FuzzyScores:
         for uid, score in scores.items():
             self._found.setdefault(uid, []).append(score)
         return set(scores)
+
+
+def look_ups(text: str) -> int:
+    """How many texts are looked for, at most, to find `text` roughly."""
+    return max(2 * len(_words(text)), 1)
+
+
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(text.split()))[:_MOST_WORDS]
 
 
 def _beginning(word: str) -> str:

@@ -7,6 +7,7 @@ cheap ones go first, so a file is only opened for messages that everything else 
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import UTC, date
 from functools import cached_property
@@ -324,15 +325,21 @@ def _compare(found: date | None, comparison: Comparison, day: date) -> bool:
             return found >= day
 
 
-def _resolved(ranges: Ranges, last: int) -> Iterable[tuple[int, int]]:
-    """Ranges with "*" replaced by the largest number, the smaller end first."""
-    for start, end in ranges:
-        first, second = last if start is None else start, last if end is None else end
-        yield min(first, second), max(first, second)
+def _resolved(ranges: Ranges, last: int) -> list[tuple[int, int]]:
+    """Ranges with "*" replaced by the largest number, the smaller end first; in order, and joined where they overlap: a
+    line may name all messages ten thousand times.
+    """
+    joined: list[tuple[int, int]] = []
+    ends = ((last if start is None else start, last if end is None else end) for start, end in ranges)
+    for low, high in sorted((min(pair), max(pair)) for pair in ends):
+        if joined and low <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
 
 
 def _in_ranges(numbers: Iterable[int], ranges: Ranges, last: int) -> Iterator[int]:
-    resolved = list(_resolved(ranges, last))
-    single = {low for low, high in resolved if low == high}
-    wide = [(low, high) for low, high in resolved if low < high]
-    return (n for n in numbers if n in single or any(low <= n <= high for low, high in wide))
+    resolved = _resolved(ranges, last)
+    lows = [low for low, _ in resolved]
+    return (n for n in numbers if (index := bisect_right(lows, n)) and n <= resolved[index - 1][1])

@@ -22,6 +22,8 @@ from mailcore.message.flags import NO_FLAGS, Flags
 
 MOST_MESSAGES = 5000
 MOST_PARTS = 5000
+MOST_URLS = 100
+"""For each a message is opened and perhaps read to its end: a line of them costs its sender nothing."""
 
 _NUMBER = re.compile(rb"\*|[1-9]\d{0,9}(?!\d)")
 _OPEN = re.compile(rb"(~?)\{(\d{1,20})\+?\}\Z")
@@ -95,6 +97,7 @@ class Reading:
         """How far into the text it has been understood."""
         self._most = most
         self._parts = 0
+        self._urls = 0
         self._step: Callable[[Scanner], Text | None] = self._mailbox
 
     def read(self, scanner: Scanner) -> Text | None:
@@ -163,6 +166,9 @@ class Reading:
         if _OPEN.match(scanner.data, scanner.position):
             raise OpenLiteral
         self._count_part()
+        self._urls += 1
+        if self._urls > MOST_URLS:
+            raise LimitReached("Too many URLs")
         draft.parts.append(Url(scanner.astring()))
         self._step = self._after_part
         return None

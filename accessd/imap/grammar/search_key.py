@@ -1,5 +1,8 @@
 """SEARCH keys: text to the tree of mailcore.mailbox.search_keys (RFC 3501 section 6.4.4, RFC 5032, RFC
 7162).
+
+A line has room for thousands of keys, and each is work for every message: there may be MOST_KEYS, of them MOST_LOOK_UPS
+that are not answered by what is in a message's row (RFC 5530: LIMIT).
 """
 
 import re
@@ -11,8 +14,9 @@ from accessd.imap.grammar import charset
 from accessd.imap.grammar.date import read_date
 from accessd.imap.grammar.flags import MAX_KEYWORD_BYTES
 from accessd.imap.grammar.sequence_set import read_sequence_set
-from accessd.imap.grammar.tokens import MAX_UINT32, MAX_UINT63, BadSyntax, Scanner
+from accessd.imap.grammar.tokens import MAX_UINT32, MAX_UINT63, BadSyntax, LimitReached, Scanner
 from accessd.imap.object_id import email_number
+from mailcore.mailbox.fuzzy import look_ups
 from mailcore.mailbox.search_keys import (
     Age,
     All,
@@ -40,6 +44,9 @@ from mailcore.mailbox.search_keys import (
 from mailcore.message.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 MAX_DEPTH = 50
+MOST_KEYS = 500
+MOST_LOOK_UPS = 100
+"""Texts to look for, each word of a FUZZY one by itself, and dates and identifiers that are not in the row."""
 _OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _ENTRY = re.compile(rb'"/flags/(?:\\\\)?[^\x00-\x20\x7f-\xff(){%*"\\\]]+" (?:priv|shared|all) ', re.IGNORECASE)
 
@@ -51,10 +58,25 @@ class _Reader:
     scanner: Scanner
     codec: str = "utf-8"
     depth: int = 0
+    keys: int = 0
+    texts: int = 0
+    is_fuzzy: bool = False
 
     def text(self) -> str:
         self.scanner.space()
-        return charset.decode(self.scanner.astring(), self.codec)
+        value = charset.decode(self.scanner.astring(), self.codec)
+        self.count_look_ups(look_ups(value) if self.is_fuzzy else 1)
+        return value
+
+    def count_key(self) -> None:
+        self.keys += 1
+        if self.keys > MOST_KEYS:
+            raise LimitReached("Too many search keys")
+
+    def count_look_ups(self, more: int = 1) -> None:
+        self.texts += more
+        if self.texts > MOST_LOOK_UPS:
+            raise LimitReached("Too many texts to search for")
 
 
 _CONSTANT: dict[str, SearchKey] = {
@@ -106,6 +128,7 @@ def _read_all(reader: _Reader) -> SearchKey:
 
 def _read_key(reader: _Reader) -> SearchKey:
     scanner = reader.scanner
+    reader.count_key()
     if scanner.next_is(b"("):
         return _deeper(reader, _read_list)
     if scanner.data[scanner.position : scanner.position + 1] in b"$*0123456789":
@@ -143,6 +166,13 @@ def _next_key(reader: _Reader) -> SearchKey:
     return _read_key(reader)
 
 
+def _fuzzy(reader: _Reader) -> SearchKey:
+    before, reader.is_fuzzy = reader.is_fuzzy, True
+    key = _next_key(reader)
+    reader.is_fuzzy = before
+    return Fuzzy(key)
+
+
 def _header(reader: _Reader) -> SearchKey:
     reader.scanner.space()
     name = reader.scanner.astring()
@@ -165,6 +195,8 @@ def _keyword(*, is_set: bool) -> Callable[[_Reader], SearchKey]:
 def _date(field: DateField, comparison: Comparison) -> Callable[[_Reader], SearchKey]:
     def read(reader: _Reader) -> SearchKey:
         reader.scanner.space()
+        if field is not DateField.INTERNAL:
+            reader.count_look_ups()
         return DateKey(field, comparison, read_date(reader.scanner))
 
     return read
@@ -186,6 +218,11 @@ def _age(*, is_younger: bool) -> Callable[[_Reader], SearchKey]:
 def _object_id(reader: _Reader) -> str:
     reader.scanner.space()
     return reader.scanner.match(_OBJECT_ID, "an identifier").group().decode("ascii")
+
+
+def _email_id(reader: _Reader) -> SearchKey:
+    reader.count_look_ups()
+    return EmailId(email_number(_object_id(reader)))
 
 
 def _thread_id(reader: _Reader) -> SearchKey:
@@ -227,8 +264,8 @@ _WITH_ARGUMENTS: dict[str, Callable[[_Reader], SearchKey]] = {
     "SAVEDBEFORE": _date(DateField.SAVED, Comparison.BEFORE),
     "SAVEDON": _date(DateField.SAVED, Comparison.ON),
     "SAVEDSINCE": _date(DateField.SAVED, Comparison.SINCE),
-    "FUZZY": lambda reader: Fuzzy(_next_key(reader)),
-    "EMAILID": lambda reader: EmailId(email_number(_object_id(reader))),
+    "FUZZY": _fuzzy,
+    "EMAILID": _email_id,
     "THREADID": _thread_id,
     "SENTBEFORE": _date(DateField.SENT, Comparison.BEFORE),
     "SENTON": _date(DateField.SENT, Comparison.ON),

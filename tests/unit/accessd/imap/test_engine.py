@@ -1,5 +1,7 @@
 """Bytes to commands: lines, literals, limits, streamed APPENDs."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +31,8 @@ PARSERS = {
 LIMITS = Limits(line_bytes=200, literal_bytes=50, message_bytes=1000)
 
 
-def engine(*received: bytes) -> Engine:
-    made = Engine(PARSERS, LIMITS)
+def engine(*received: bytes, limits: Limits = LIMITS) -> Engine:
+    made = Engine(PARSERS, limits)
     for data in received:
         made.receive_data(data)
     return made
@@ -341,6 +343,21 @@ def test_the_messages_of_one_command_are_bounded() -> None:
 
     assert events(made) == [Rejected(b"a4", "Too many messages", "NO", b"LIMIT")]
     assert len(made._buffer) < 100
+
+
+@pytest.mark.parametrize("messages", [1, 2])
+def test_the_urls_of_one_command_are_bounded(messages: int) -> None:
+    """A line of 128 KiB names thousands, and for each a message is opened and read."""
+    urls = b" ".join([b"URL /INBOX/;UID=1"] * (args_append.MOST_URLS // messages))
+    most = b"a4 APPEND Sent" + b" CATENATE (%b)" % urls * messages
+
+    wide = replace(LIMITS, line_bytes=10_000)
+
+    (made,) = events(engine(most + b"\r\n", limits=wide))
+    assert isinstance(made, CommandReceived)
+    found = events(engine(most[:-1] + b" URL /INBOX/;UID=1)\r\n", limits=wide))
+
+    assert found == [Rejected(b"a4", "Too many URLs", "NO", b"LIMIT")]
 
 
 def test_lines_that_are_no_commands() -> None:

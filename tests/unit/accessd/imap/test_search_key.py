@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from accessd.imap.commands import COMMANDS
 from accessd.imap.enabled import REV2, UTF8
 from accessd.imap.grammar.charset import BadCharset
-from accessd.imap.grammar.search_key import is_fuzzy, names_numbers, needs_selection, read_search, uses_modseq
-from accessd.imap.grammar.tokens import BadSyntax, Scanner
+from accessd.imap.grammar.search_key import (
+    MOST_KEYS,
+    MOST_LOOK_UPS,
+    is_fuzzy,
+    names_numbers,
+    needs_selection,
+    read_search,
+    uses_modseq,
+)
+from accessd.imap.grammar.tokens import BadSyntax, LimitReached, Scanner
 from mailcore.mailbox.search_keys import (
     Age,
     All,
@@ -209,3 +217,35 @@ def test_arguments_with_an_octet_wrong_are_bad_or_something_else(arguments: byte
         scanner.end()
     except BadSyntax:
         pass
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        (b"SEEN", MOST_KEYS),
+        (b"1:*", MOST_KEYS),
+        (b"TEXT x", MOST_LOOK_UPS),
+        (b"NOT BODY x", MOST_LOOK_UPS),
+        (b"OR HEADER X-A x SUBJECT x", MOST_LOOK_UPS // 2),
+        (b"(FROM x (TO x) CC x BCC x)", MOST_LOOK_UPS // 4),
+        (b"SENTSINCE 1-Feb-1994", MOST_LOOK_UPS),
+        (b"SAVEDON 1-Feb-1994", MOST_LOOK_UPS),
+        (b"EMAILID M1", MOST_LOOK_UPS),
+        # Whole, and by the beginning of each word.
+        (b"FUZZY TEXT x", MOST_LOOK_UPS // 2),
+        (b'FUZZY (SEEN OR BODY "a b" TEXT c)', MOST_LOOK_UPS // 6),
+    ],
+)
+@pytest.mark.parametrize("command", [b"SEARCH", b"UID SORT (DATE) UTF-8", b"THREAD REFS UTF-8", b"ESEARCH"])
+def test_the_work_of_a_search_is_bounded(key: bytes, most: int, command: bytes) -> None:
+    """A line has room for thousands of keys, and each is looked for in every message."""
+    name = next(name for name in (b"UID SORT", b"SEARCH", b"THREAD", b"ESEARCH") if command.startswith(name))
+    parse, before = COMMANDS[name.decode()].arguments, command[len(name) :] + b" "
+
+    parse(Scanner(before + b" ".join([key] * most)))
+    with pytest.raises(LimitReached):
+        parse(Scanner(before + b" ".join([key] * (most + 1))))
+
+
+def test_what_follows_a_fuzzy_key_counts_once() -> None:
+    read_search(Scanner(b"FUZZY TEXT x" + b" TEXT x" * (MOST_LOOK_UPS - 2)))
