@@ -1,7 +1,7 @@
 """Compare accessd with Dovecot: `python -m tests.side_by_side [--quick] [--transcripts FOLDER] [dialogue ...]`.
 
 Without names all dialogues are played. MAIL_CORPUS=folder adds the mail in that folder. Ends with 1 if there is a
-difference that known.toml does not explain, or an explanation whose difference is gone.
+difference that known*.toml do not explain, or an explanation whose difference is gone.
 """
 
 from __future__ import annotations

@@ -28,9 +28,14 @@ class Client:
     @classmethod
     def connect(cls, port: int, transcript: list[bytes] | None = None) -> Client:
         """Connected and greeted."""
-        client = cls(socket.create_connection(("127.0.0.1", port), timeout=TIME_LIMIT_S), transcript)
+        client = cls.open(port, transcript)
         client.read()
         return client
+
+    @classmethod
+    def open(cls, port: int, transcript: list[bytes] | None = None) -> Client:
+        """Connected; the greeting is to be read."""
+        return cls(socket.create_connection(("127.0.0.1", port), timeout=TIME_LIMIT_S), transcript)
 
     def send(self, data: bytes) -> None:
         """All of it, as it is."""
@@ -47,6 +52,20 @@ class Client:
             data += self._take(int(found[1])) + self._line()
         self._note(b"< " + data)
         return read_response(data)
+
+    def read_line(self) -> bytes:
+        """The next line without its CRLF, whatever it is (POP3)."""
+        line = self._line()
+        self._note(b"< " + line)
+        return line.removesuffix(b"\n").removesuffix(b"\r")
+
+    def is_closed(self) -> bool:
+        """Whether nothing comes any more, and the server has closed the connection."""
+        try:
+            self._more()
+        except Closed:
+            return not self._buffer
+        return False
 
     def read_until(self, is_last: Callable[[Response], bool]) -> list[Response]:
         """All responses up to and including that one."""

@@ -4,6 +4,7 @@
     mailboxes: INBOX=corpus Work=few  the sets of messages (tests.side_by_side.mailboxes) an account of its own gets
     needs: CONDSTORE SORT             capabilities; without one of them the dialogue is left out, and that is reported
     quick: yes                        part of `make test` too
+    protocol: pop3                    another protocol than IMAP: tests.side_by_side.pop3_player says what its steps do
 
     A> FETCH 1:* FLAGS                session A sends a command (the tag is added) and reads to the tagged response
     A| text                           a line of the literal that {+} or {} at the end of the line before announces; the
@@ -30,7 +31,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "dialogues"
 _STEP = re.compile(r"([A-Za-z])([>+\-?!*%=.|~&]) ?(.*)")
-_HEADER = re.compile(r"(rfc|mailboxes|needs|quick): *(.*)")
+_HEADER = re.compile(r"(rfc|mailboxes|needs|quick|protocol): *(.*)")
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Dialogue:
     mailboxes: dict[str, str] = field(default_factory=dict)
     needs: list[str] = field(default_factory=list)
     quick: bool = False
+    protocol: str = "imap"
     steps: list[Step] = field(default_factory=list)
 
 
@@ -89,6 +91,8 @@ def _header(dialogue: Dialogue, rfc: str, word: str, value: str) -> str:
         dialogue.needs = value.upper().split()
     elif word == "quick":
         dialogue.quick = value == "yes"
+    elif word == "protocol":
+        dialogue.protocol = value
     return value if word == "rfc" else rfc
 
 

@@ -1,4 +1,4 @@
-"""The differences that are known, each with its reason: known.toml beside this file.
+"""The differences that are known, each with its reason: known.toml beside this file, known_pop3.toml for POP3.
 
     [[difference]]
     where = "sections: *: unclosed.eml: /FETCH/BODY[1]*"     "*" stands for anything
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.side_by_side.difference import Difference
 
-FILE = Path(__file__).parent / "known.toml"
+FILES = tuple(Path(__file__).with_name(name) for name in ("known.toml", "known_pop3.toml"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Known:
         )
 
 
-def load(path: Path = FILE) -> list[Known]:
+def load(paths: Collection[Path] = FILES) -> list[Known]:
     """All entries. Raises TypeError for one without a reason or with an unknown key."""
-    return [Known(**entry) for entry in tomllib.loads(path.read_text()).get("difference", [])]
+    return [Known(**entry) for path in paths for entry in tomllib.loads(path.read_text()).get("difference", [])]
 
 
 def vanished(known: list[Known], found: list[Difference], played: Collection[str], *, whole: bool) -> list[Known]:

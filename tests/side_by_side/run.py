@@ -12,6 +12,7 @@ from tests.side_by_side.difference import Difference, differences
 from tests.side_by_side.known import Known
 from tests.side_by_side.mailboxes import message_set
 from tests.side_by_side.player import Player
+from tests.side_by_side.pop3_player import Pop3Player
 from tests.side_by_side.servers import PASSWORD, Server
 
 Transcripts = dict[tuple[str, str], list[bytes]]
@@ -92,9 +93,17 @@ def _play(
     answers = []
     for server in servers:
         transcript: list[bytes] | None = [] if keep_transcripts else None
-        answers.append(list(Player(server, dialogue, sections, transcript).play()))
+        answers.append(list(_player(server, dialogue, sections, transcript).play()))
         if transcript is not None:
             outcome.transcripts[dialogue.name, server.name] = transcript
     outcome.played.append(dialogue.name)
     outcome.steps += len(answers[0])
     yield from differences(dialogue.name, *answers)
+
+
+def _player(
+    server: Server, dialogue: Dialogue, sections: dict[str, list[str]], transcript: list[bytes] | None
+) -> Player | Pop3Player:
+    if dialogue.protocol == "pop3":
+        return Pop3Player(server, dialogue, transcript)
+    return Player(server, dialogue, sections, transcript)

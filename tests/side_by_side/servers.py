@@ -25,15 +25,17 @@ PASSWORD = imap_server.PASSWORD
 # Owner of Dovecot's mail files; needs no entry in passwd.
 MAIL_ID = 5000
 
-# As tests/bench/peer.py: Maildir, plain passwords. Beyond it: our mailboxes and separator, and the plugins.
+# As tests/bench/peer.py: Maildir, plain passwords. Beyond it: our mailboxes and separator, and the plugins;
+# and no pause after a wrong password, which dialogues are full of.
 CONFIGURATION = """\
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 base_dir = {dir}/run
 state_dir = {dir}/state
 log_path = {dir}/dovecot.log
 ssl = no
 disable_plaintext_auth = no
+auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 0
 mail_plugins = acl quota
@@ -71,8 +73,20 @@ service imap-login {{
   }}
   chroot =
 }}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+  chroot =
+}}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   unix_listener stats-writer {{
@@ -92,6 +106,7 @@ class Server(Protocol):
 
     name: str
     port: int
+    pop3_port: int
 
     def account(self, mailboxes: dict[str, list[StoredMessage]]) -> str:
         """A new account with these mailboxes, beside those every account has. Returns its name for LOGIN."""
@@ -103,7 +118,8 @@ class Dovecot:
     name = "dovecot"
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._folder, self._numbers = choose_free_port(), folder, 0
+        self.port, self.pop3_port = choose_free_port(), choose_free_port()
+        self._folder, self._numbers = folder, 0
         for part in ("run", "state", "mail"):
             (folder / part).mkdir()
         self._own(folder / "mail")
@@ -114,7 +130,8 @@ class Dovecot:
                 [DOVECOT, "-F", "-c", str(folder / "dovecot.conf")], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=output, start_new_session=True, preexec_fn=child_setup(signal.SIGTERM),
             )  # fmt: skip
-        wait_until(lambda: listens(self.port), seconds=20, what=f"Dovecot listens; see {folder}")
+        ports = (self.port, self.pop3_port)
+        wait_until(lambda: all(map(listens, ports)), seconds=20, what=f"Dovecot listens; see {folder}")
 
     def account(self, mailboxes: dict[str, list[StoredMessage]]) -> str:
         self._numbers += 1
@@ -146,7 +163,7 @@ class Dovecot:
             f"mailbox {name} {{\n    special_use = \\{name}\n    auto = subscribe\n  }}" for name in SPECIAL
         )
         return CONFIGURATION.format(
-            dir=self._folder, users=user, port=self.port, mailboxes=mailboxes,
+            dir=self._folder, users=user, port=self.port, pop3_port=self.pop3_port, mailboxes=mailboxes,
             mail_id=os.geteuid() or MAIL_ID,
         )  # fmt: skip
 
@@ -157,7 +174,7 @@ class Accessd:
     name = "mailkeep"
 
     def __init__(self, server: imap_server.ImapServer) -> None:
-        self.port, self._server = server.port, server
+        self.port, self.pop3_port, self._server = server.port, server.pop3_port, server
 
     def account(self, mailboxes: dict[str, list[StoredMessage]]) -> str:
         address = self._server.account("maildir")

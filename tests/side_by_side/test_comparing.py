@@ -6,6 +6,8 @@ from tests.side_by_side.dialogue import parse
 from tests.side_by_side.difference import Difference, compare
 from tests.side_by_side.known import Known, vanished
 from tests.side_by_side.meaning import meaning_of
+from tests.side_by_side.pop3_meaning import Answer, is_long
+from tests.side_by_side.pop3_meaning import meaning_of as pop3_meaning_of
 from tests.side_by_side.sections import section_numbers
 from tests.side_by_side.values import Reader, Unreadable, read_response
 
@@ -105,3 +107,44 @@ def test_a_known_difference_that_is_gone_is_told_if_it_was_looked_for():
 
     assert vanished(known, [], {"a"}, whole=False) == known[:1]
     assert vanished(known, found, {"a", "b"}, whole=True) == known[1:3]
+
+
+def pop3(command: str, first: bytes, lines: list[bytes] | None = None, known: dict[str, str] | None = None):
+    return pop3_meaning_of(command, Answer(first, lines), {} if known is None else known)
+
+
+@pytest.mark.parametrize(
+    ("command", "first", "expected"),
+    [
+        ("RETR 1", b"+OK 3 octets", True),
+        ("top 1 0", b"+OK", True),
+        ("RETR 1", b"-ERR no", False),
+        ("LIST", b"+OK 1 messages", True),
+        ("LIST ", b"+OK 1 messages", True),
+        ("UIDL 1", b"+OK 1 x", False),
+        ("AUTH", b"+OK", True),
+        ("AUTH PLAIN", b"+ ", False),
+        ("STAT", b"+OK 1 2", False),
+    ],
+)
+def test_a_pop3_answer_ends_where_its_command_says(command, first, expected):
+    assert is_long(command, first) is expected
+
+
+def test_what_a_pop3_server_is_free_to_choose_is_no_difference():
+    assert pop3("QUIT", b"+OK Bye") == pop3("QUIT", b"+OK Logging out.")
+    assert pop3("LIST 1", b"+OK 1 20") == pop3("LIST", b"+OK so many", [b"1 20"])
+    assert pop3("UIDL", b"+OK", [b"1 a", b"2 b"]) == pop3("UIDL", b"+OK 2 messages", [b"1 17-1", b"2 17-2"])
+    assert pop3("CAPA", b"+OK", [b"SASL A B", b"TOP"]) == pop3(
+        "CAPA", b"+OK", [b"TOP", b"IMPLEMENTATION x", b"SASL B A"]
+    )
+
+
+def test_what_means_something_else_in_pop3_is_a_difference():
+    assert pop3("STAT", b"+OK 1 20") != pop3("STAT", b"+OK 1 21")
+    assert pop3("LIST", b"+OK", []) != pop3("LIST", b"+OK", [b"1 20"])
+    assert pop3("RETR 1", b"+OK", [b"..a"]) != pop3("RETR 1", b"+OK", [b".a"])
+    assert pop3("PASS x", b"-ERR [AUTH] no") != pop3("PASS x", b"-ERR no")
+    assert pop3("UIDL", b"+OK", [b"1 a", b"2 a"])["ids"] == {"1": "the same", "2": "somebody else's"}
+    assert pop3("UIDL 1", b"+OK 1 b", known={"1": "a"})["ids"] == {"1": "another"}
+    assert pop3("UIDL 1", b"+OK 1 " + b"x" * 71)["ids"] == {"1": "none"}

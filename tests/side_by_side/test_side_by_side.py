@@ -1,4 +1,4 @@
-"""The quick dialogues: nothing may differ from Dovecot but what known.toml explains. `make side-by-side` plays all."""
+"""The quick dialogues: nothing may differ from Dovecot but what known*.toml explain. `make side-by-side` plays all."""
 
 from tests.fixtures_servers import Servers
 from tests.side_by_side.report import report
@@ -11,7 +11,7 @@ def test_what_differs_from_dovecot_is_known(servers: Servers) -> None:
         outcome = run(pair, dialogues(quick=True), whole=False)
 
     assert outcome.is_good, (
-        "tests/side_by_side/known.toml gives the reason for each difference that stays; take out what has vanished\n"
+        "tests/side_by_side/known*.toml give the reason for each difference that stays; take out what has vanished\n"
         + report(outcome)
     )
     assert outcome.steps > 500
