@@ -18,10 +18,10 @@ from accessd.deflate import INFLATED_AT_ONCE_BYTES, DeflateTransport
 from mailcore.log import get_logger
 from mailcore.proxied import Origin
 from mailcore.tls_binding import end_point_of
+from mailcore.tls_server import HANDSHAKE_LIMIT_S
 
 READ_LIMIT_BYTES = 256 * 1024
 WRITE_LIMIT_BYTES = 512 * 1024
-HANDSHAKE_LIMIT_S = 30.0
 
 log = get_logger(__name__)
 

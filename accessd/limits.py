@@ -2,7 +2,8 @@
 
 Addresses and accounts are counted over all processes of the node (accessd.tally), so a limit holds whichever process
 the kernel gives a connection to. Networks of ours and trusted balancers may have as many as they like, as in SMTP
-(mailcore.policy.connect). Each refusal is said in the client's protocol, on TLS ports inside TLS.
+(mailcore.policy.connect). Each refusal is said in the client's protocol, on TLS ports inside TLS: so a few more than
+allowed may shake hands, and those beyond are closed without a word.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from mailcore.log import get_logger
 TOO_MANY = "Too many connections"
 TOO_MANY_FROM_ADDRESS = "Too many connections from your address"
 
+MOST_TO_BE_TOLD = 10
+"""So many more than the limits may shake hands at a time, of one address and in all, to be told inside TLS."""
 MOST_GONE = 50_000
 """While the database is away sessions end that it still lists: beyond this many they are not kept by number."""
 
@@ -32,9 +35,35 @@ class ConnectionLimits:
         self._tally = tally
         self._config = config
         self._most = most
+        # Clients of TLS ports that have not arrived yet.
+        self.handshakes = 0
         self.connections: set[Connection] = set()
         # Numbers of sessions that the registry has told of and that are no more (accessd.sessions).
         self.gone: list[int] = []
+
+    def admit(self, address: str) -> bool:
+        """A client of a TLS port may begin its handshake, which is counted until `release`."""
+        self.handshakes += 1
+        count = self._tally.add(f"handshake {address}") + self._tally.count(f"address {address}")
+        if self._may_shake_hands(address, count):
+            return True
+        self.release(address)
+        return False
+
+    def _may_shake_hands(self, address: str, count: int) -> bool:
+        if len(self.connections) + self.handshakes > self._most + MOST_TO_BE_TOLD:
+            log.error("too_many_connections", client=address, limit=self._most)
+            return False
+        limit = self._config().address_connection_limit
+        if limit and count > limit + MOST_TO_BE_TOLD and not self._is_trusted(address):
+            log.warning("too_many_handshakes_of_address", client=address, limit=limit)
+            return False
+        return True
+
+    def release(self, address: str) -> None:
+        """The handshake is over, either way."""
+        self.handshakes -= 1
+        self._tally.remove(f"handshake {address}")
 
     def arrived(self, connection: Connection) -> str:
         """A client is there (after the handshake of a TLS port). Returns why it must go, "" when it may stay."""

@@ -10,10 +10,12 @@ from functools import partial
 from accessd.connection import Connection, Serve
 from accessd.limits import ConnectionLimits
 from accessd.settings import Endpoint, Protocol
+from mailcore.accepting import Accepting
 from mailcore.log import get_logger
 from mailcore.proxied import Origin, ProxiedServer
 from mailcore.sockets import listen, name_of, open_socket
 from mailcore.tls import Certificate
+from mailcore.tls_server import TlsServer
 
 SWEEP_S = 5.0
 SILENT_S = 120.0
@@ -57,7 +59,7 @@ class Listener:
         self._sessions = sessions
         self._limits = limits
         self._trusts_balancer = trusts_balancer
-        self._servers: list[asyncio.Server | ProxiedServer] = []
+        self._servers: list[asyncio.Server | Accepting] = []
         self._sweeper: asyncio.Task[None] | None = None
         self.listening: list[str] = []
 
@@ -78,9 +80,12 @@ class Listener:
         context = self._certificate.context() if endpoint.implicit_tls else None
         factory = partial(self._accept, endpoint)
         if endpoint.proxied:
-            self._servers.append(ProxiedServer(sock, factory, context, self._trusts_balancer))
+            tls = (context, self._limits) if context is not None else None
+            self._servers.append(ProxiedServer(sock, factory, tls, self._trusts_balancer))
+        elif context is not None:
+            self._servers.append(TlsServer(sock, factory, context, self._limits))
         else:
-            self._servers.append(await listen(sock, factory, context))
+            self._servers.append(await listen(sock, factory))
 
     def _accept(self, endpoint: Endpoint, origin: Origin | None = None) -> Connection:
         return Connection(

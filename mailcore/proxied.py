@@ -3,6 +3,7 @@
 Only trusted networks may connect at all; a header from anybody else is never read. The header is taken from the bare
 socket, exactly its octets, before there is a transport: what follows it, a TLS handshake or a command, is read by
 those who read it on any other port. HEADER_LIMIT_S is long enough for one lost packet (section 2 of the specification).
+On ports that begin with TLS the client is counted from its header on (mailcore.tls_server).
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
+from mailcore.accepting import Accepting
 from mailcore.log import get_logger
 from mailcore.proxy_protocol import ClientTls, HeaderReader, InvalidHeader
-from mailcore.sockets import HANDSHAKE_LIMIT_S
+from mailcore.tls_server import HandshakeLimits, shake_hands
 
 HEADER_LIMIT_S = 5.0
 MOST_WAITING = 1000
 PEEK_BYTES = 2048
-PAUSE_S = 1.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 log = get_logger(__name__)
@@ -40,42 +41,22 @@ class Origin:
     tls: ClientTls | None = None
 
 
-class ProxiedServer:
-    """Accepts on `sock` and makes a protocol for each connection of which `trusts` knows the balancer's address."""
+class ProxiedServer(Accepting):
+    """Accepts on `sock` and makes a protocol for each connection of which `trusts` knows the balancer's address. `tls`
+    is for ports that begin with TLS: its context, and who counts the clients that shake hands.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
         factory: Callable[[Origin], asyncio.BaseProtocol],
-        context: ssl.SSLContext | None,
+        tls: tuple[ssl.SSLContext, HandshakeLimits] | None,
         trusts: Callable[[str], bool],
     ) -> None:
-        self._sock = sock
+        super().__init__(sock)
         self._factory = factory
-        self._context = context
+        self._tls = tls
         self._trusts = trusts
-        self._arriving: set[asyncio.Task[None]] = set()
-        self._accepting = asyncio.get_running_loop().create_task(self._accept())
-
-    def close(self) -> None:
-        """Accept no more; connections go on, those without a header yet end."""
-        self._accepting.cancel()
-        for task in self._arriving:
-            task.cancel()
-        self._sock.close()
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, peer = await loop.sock_accept(self._sock)
-            except ConnectionError:
-                continue  # gone before it was its turn
-            except OSError as error:
-                log.error("cannot_accept", error=str(error))
-                await asyncio.sleep(PAUSE_S)
-                continue
-            self._receive(connection, str(peer[0]), int(peer[1]))
 
     def _receive(self, connection: socket.socket, host: str, port: int) -> None:
         if len(self._arriving) >= MOST_WAITING:
@@ -88,26 +69,14 @@ class ProxiedServer:
         else:
             _turn_away(connection, host)
 
-    def _begin(self, arrival: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(arrival)
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
-
     async def _welcome(self, connection: socket.socket, host: str, port: int) -> None:
         """From the first octet to the protocol that serves the client, or to the end of the connection."""
-        loop = asyncio.get_running_loop()
         is_served = False
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             async with asyncio.timeout(HEADER_LIMIT_S):
                 origin = await _read_origin(connection, host, port)
-            await loop.connect_accepted_socket(
-                lambda: self._factory(origin),
-                connection,
-                ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_LIMIT_S if self._context is not None else None,
-            )
-            is_served = True
+            is_served = await self._serve(connection, origin)
         except (InvalidHeader, TimeoutError) as error:
             log.warning("no_proxy_header", balancer=host, error=str(error) or f"none within {HEADER_LIMIT_S:g} s")
         except (OSError, EOFError):
@@ -115,6 +84,21 @@ class ProxiedServer:
         finally:
             if not is_served:
                 connection.close()
+
+    async def _serve(self, connection: socket.socket, origin: Origin) -> bool:
+        """Is there a protocol for the connection now?"""
+        factory = partial(self._factory, origin)
+        if self._tls is None:
+            await asyncio.get_running_loop().connect_accepted_socket(factory, connection)
+            return True
+        context, limits = self._tls
+        if not limits.admit(origin.host):
+            return False
+        try:
+            await shake_hands(connection, factory, context)
+        finally:
+            limits.release(origin.host)
+        return True
 
 
 def _turn_away(connection: socket.socket, host: str) -> None:

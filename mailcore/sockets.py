@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 
 BACKLOG = 1024
-HANDSHAKE_LIMIT_S = 60.0
 
 
 def parse_addresses(text: str) -> tuple[str, ...]:
@@ -45,14 +43,6 @@ def name_of(sock: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def listen(
-    sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol], context: ssl.SSLContext | None = None
-) -> asyncio.Server:
-    """Accept connections; with a context the TLS handshake comes first."""
-    return await asyncio.get_running_loop().create_server(
-        factory,
-        sock=sock,
-        backlog=BACKLOG,
-        ssl=context,
-        ssl_handshake_timeout=HANDSHAKE_LIMIT_S if context is not None else None,
-    )
+async def listen(sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol]) -> asyncio.Server:
+    """Accept connections. Those of ports that begin with TLS are for mailcore.tls_server."""
+    return await asyncio.get_running_loop().create_server(factory, sock=sock, backlog=BACKLOG)

@@ -70,17 +70,18 @@ class Client:
 def client_of(peername: object, listener: str) -> Client:
     """The client behind a socket's peer name; an IPv4 client of an IPv6 socket is shown as IPv4."""
     host = str(peername[0]) if isinstance(peername, tuple) and peername else ""
-    return Client(_address(host), listener)
+    return Client(address_of(host), listener)
 
 
 def client_from(origin: Origin, listener: str) -> Client:
     """The client that a trusted balancer speaks of. TLS that ends at the balancer is the client's all the same."""
     tls = TlsUsed(origin.tls.version, origin.tls.cipher, 0) if origin.tls else None
-    return Client(_address(origin.host), listener, tls=tls, is_balancer=origin.is_balancer)
+    return Client(address_of(origin.host), listener, tls=tls, is_balancer=origin.is_balancer)
 
 
 @lru_cache(maxsize=4096)
-def _address(host: str) -> str:
+def address_of(host: str) -> str:
+    """An address as everything here has it: IPv4 is shown as IPv4, what is no address as "unknown"."""
     try:
         return str(plain_address(host))
     except ValueError:

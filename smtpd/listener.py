@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from mailcore.accepting import Accepting
 from mailcore.log import get_logger
 from mailcore.proxied import ProxiedServer
 from mailcore.sockets import listen, name_of, open_socket
 from mailcore.tls import Certificate
+from mailcore.tls_server import TlsServer
 from smtpd.client import SUBMISSIONS
 from smtpd.handler import Handler
+from smtpd.limits import Handshakes
 from smtpd.protocol import Entrance, SMTPProtocol
 from smtpd.settings import Settings
 
@@ -27,7 +30,8 @@ class Listener:
         self._settings = settings
         self._certificate = certificate
         self._handler = handler
-        self._servers: list[asyncio.Server | ProxiedServer] = []
+        self._servers: list[asyncio.Server | Accepting] = []
+        self._handshakes = Handshakes(handler.services.counts, lambda: handler.snapshot)
         self.connections: set[SMTPProtocol] = set()
         self.listening: tuple[str, ...] = ()
 
@@ -53,9 +57,13 @@ class Listener:
         sock = open_socket(host, port)
         factory = partial(SMTPProtocol, entrance, asyncio.get_running_loop())
         if proxied:
-            self._servers.append(ProxiedServer(sock, factory, context, self._trusts))
+            tls = (context, self._handshakes) if context is not None else None
+            self._servers.append(ProxiedServer(sock, factory, tls, self._trusts))
             return f"{role}-proxy {name_of(sock)}"
-        self._servers.append(await listen(sock, factory, context))
+        if context is not None:
+            self._servers.append(TlsServer(sock, factory, context, self._handshakes))
+        else:
+            self._servers.append(await listen(sock, factory))
         return f"{role} {name_of(sock)}"
 
     def _trusts(self, balancer: str) -> bool:

@@ -15,13 +15,13 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP
 
 from mailcore.reply import Reply
+from mailcore.tls_server import HANDSHAKE_LIMIT_S
 from smtpd import replies
 
 COMMAND_LINE_LIMIT = 2048
 AUTH_LINE_LIMIT = 12_288  # RFC 4954 section 4
 READ_AHEAD = 256 * 1024
 TIMEOUT_S = 300.0  # RFC 5321 section 4.5.3.2.7
-HANDSHAKE_TIMEOUT_S = 60.0
 
 
 class BareNewline(Exception):
@@ -224,7 +224,7 @@ class SMTPStream(SMTP):
         self._skipping = False
         self._resume()
         transport = await self.loop.start_tls(
-            self.transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S
+            self.transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_LIMIT_S
         )
         if transport is None:
             raise ConnectionResetError("the client left during the handshake")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mailcore import proxied
+from mailcore import accepting, proxied
 from mailcore.proxied import ProxiedServer
 from mailcore.sockets import open_socket
 from tests.fakes.balancer import LOCAL, Place, v1, v2
@@ -147,7 +147,7 @@ def test_trust_is_asked_for_each_connection():
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS, errno.ECONNABORTED])
 def test_an_accept_that_fails_is_not_the_last(monkeypatch, number):
-    monkeypatch.setattr(proxied, "PAUSE_S", 0.01)
+    monkeypatch.setattr(accepting, "PAUSE_S", 0.01)
     accept = asyncio.SelectorEventLoop.sock_accept
     failures = [OSError(number, "full")] * 2
 

@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from mailcore.sockets import listen, name_of, open_socket, parse_addresses
+from mailcore.tls_server import TlsServer
 from tests.fakes.certificates import TestAuthority
 
 
@@ -85,9 +86,17 @@ class Greeter(asyncio.Protocol):
         transport.close()
 
 
+class Everybody:
+    def admit(self, host):
+        return host == "127.0.0.1"
+
+    def release(self, host):
+        pass
+
+
 async def greeting(context=None, client_context=None):
     sock = open_socket("127.0.0.1", 0)
-    server = await listen(sock, Greeter, context)
+    server = TlsServer(sock, Greeter, context, Everybody()) if context else await listen(sock, Greeter)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(sock), ssl=client_context)
         answer = await reader.read()
