@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.fakes.dead_leases import DeadLeases
 from tests.fixtures_servers import wait_until
 
 LEFT = """
@@ -28,14 +29,17 @@ def wait_patiently(appliance: Any, condition: Callable[[], object], seconds: flo
         raise AssertionError(f"{failure}\n{status}\n{left_in_queue(appliance)}\n{appliance.output[-20_000:]}") from None
 
 
-def wait_for_empty_queue(appliance: Any) -> None:
-    """Everything is delivered or reported on."""
-    wait_patiently(appliance, lambda: queue_length(appliance) == 0, QUEUE_WITHIN_S, "the queue is empty")
+def wait_for_empty_queue(appliance: Any, *, leases_end: bool = True) -> None:
+    """Everything is delivered or reported on. Without `leases_end` what the dead held is due at once."""
+    dead = None if leases_end else DeadLeases()
+    wait_patiently(appliance, lambda: queue_length(appliance, dead) == 0, QUEUE_WITHIN_S, "the queue is empty")
 
 
-def queue_length(appliance: Any) -> int:
-    """Messages in the queue."""
-    with psycopg.connect(appliance.database_url) as conn:
+def queue_length(appliance: Any, dead: DeadLeases | None = None) -> int:
+    """Messages in the queue; with `dead`, after ending the leases of workers that are."""
+    with psycopg.connect(appliance.database_url, autocommit=True) as conn:
+        if dead is not None:
+            dead.end(conn)
         row = conn.execute("SELECT count(*) FROM queue_message").fetchone()
     assert row is not None
     return int(row[0])
