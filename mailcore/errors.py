@@ -3,7 +3,7 @@
     MailError
     ├── AddressSyntaxError
     ├── StoreError
-    │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, HasChildren, CannotDeleteInbox
+    │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, MailboxBelowItself, HasChildren, CannotDeleteInbox
     │   ├── OverQuota, MessageGone, NotPermitted, IdentifierInvalid, AclTooLong
     │   ├── MetadataTooBig, MetadataTooMany
     │   └── MailboxInUse*, StoreUnavailable*, StoreFull*
@@ -47,6 +47,10 @@ class MailboxExists(StoreError):
 
 class MailboxNameInvalid(StoreError):
     """The name cannot be a mailbox name here."""
+
+
+class MailboxBelowItself(StoreError):
+    """A mailbox cannot be moved below itself."""
 
 
 class HasChildren(StoreError):

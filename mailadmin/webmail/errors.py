@@ -11,6 +11,7 @@ from django.shortcuts import render
 from mailcore.errors import (
     CannotDeleteInbox,
     HasChildren,
+    MailboxBelowItself,
     MailboxExists,
     MailboxNameInvalid,
     MailboxNotFound,
@@ -26,6 +27,7 @@ SENTENCES: dict[type[MailError], tuple[int, str]] = {
     MailboxNotFound: (404, "There is no such folder any more."),
     MailboxExists: (409, "There is a folder of that name already."),
     MailboxNameInvalid: (400, "This cannot be the name of a folder."),
+    MailboxBelowItself: (400, "A folder cannot be moved into itself."),
     HasChildren: (409, "The folder has folders in it; delete those first."),
     CannotDeleteInbox: (409, "The inbox always exists."),
     OverQuota: (409, "Your mailbox is full. Delete something you do not need any more, and empty the trash."),

@@ -13,7 +13,14 @@ from typing import Any
 
 import psycopg
 
-from mailcore.errors import CannotDeleteInbox, HasChildren, MailboxExists, MailboxNotFound, StoreUnavailable
+from mailcore.errors import (
+    CannotDeleteInbox,
+    HasChildren,
+    MailboxBelowItself,
+    MailboxExists,
+    MailboxNotFound,
+    StoreUnavailable,
+)
 from mailcore.identity import AccountRef
 from mailcore.index import statements
 from mailcore.index.index import (
@@ -124,7 +131,7 @@ def delete_mailbox(
 def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> list[int]:
     """Rename a mailbox and those below it; of a level that is only there for those below it, just these. INBOX
     instead moves its messages to `new` and stays (RFC 3501 section 6.3.5). Raises MailboxNotFound, MailboxExists,
-    MailboxNameInvalid. Returns the ids of those that have another name, or other messages, now.
+    MailboxBelowItself, MailboxNameInvalid. Returns the ids of those that have another name, or other messages, now.
     """
     new = canonical_name(new.removesuffix(SEPARATOR))
     for record in (each for each in list_mailboxes(conn, account) if each.name in spellings(old)):
@@ -138,7 +145,7 @@ def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old:
         if old == INBOX:
             return _move_inbox(conn, storage.store(account), account, new)
         if new.startswith(old + SEPARATOR):
-            raise MailboxExists(f"{new} would be below itself")
+            raise MailboxBelowItself(new)
         renamed = {name: new + name[len(old) :] for name in existing if (name + SEPARATOR).startswith(old + SEPARATOR)}
         for name in renamed.values():
             if canonical_name(name) in existing:

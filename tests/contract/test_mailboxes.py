@@ -7,6 +7,7 @@ import pytest
 from mailcore.errors import (
     CannotDeleteInbox,
     HasChildren,
+    MailboxBelowItself,
     MailboxExists,
     MailboxNameInvalid,
     MailboxNotFound,
@@ -372,7 +373,7 @@ def test_rename_takes_those_below_along(owner):
     [
         ("Nothing", "X", MailboxNotFound),
         ("Sent", "Trash", MailboxExists),
-        ("Sent", "Sent/Below", MailboxExists),
+        ("Sent", "Sent/Below", MailboxBelowItself),
         ("Sent", "a\nb", MailboxNameInvalid),
     ],
 )
