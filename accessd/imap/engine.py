@@ -6,7 +6,8 @@ Feed what arrives to `receive_data`, then call `next_event` until it returns Non
 - memory is bounded: lines and literals are limited (tightly before login), and the messages of an APPEND are
   handed on in pieces as they arrive, each after the caller has said with `accept_literal` that it wants it;
 - a command that is too long or makes no sense costs that command, not the connection: with its literals it is
-  read past, and `Rejected` says what to answer.
+  read past, and `Rejected` says what to answer; for a message that is too big, before its octets come (RFC 7888
+  section 4). What is far larger than the largest message is not read past: LiteralTooLong ends the connection.
 """
 
 import re
@@ -24,9 +25,12 @@ _CRLF = b"\r\n"
 _ANNOUNCED = re.compile(rb"~?\{(\d{1,20})(\+?)\}\Z")
 _ANNOUNCED_MAX = 25
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ')
+_ONLY_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
 _COMMAND = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ((?:UID )?[A-Z]{1,20})(?= )', re.IGNORECASE)
 
-MOST_TO_READ_PAST_BYTES = 2**40
+ANY_SIZE_BYTES = 2**63
+MORE_TO_READ_PAST_BYTES = 4 * 1024 * 1024
+"""Beyond the largest message; of one command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Limits:
     line_bytes: int
     literal_bytes: int
     message_bytes: int = 0
-    unasked_bytes: int = MOST_TO_READ_PAST_BYTES
+    unasked_bytes: int = ANY_SIZE_BYTES
     """The largest literal a client may send without waiting for `+`: LITERAL_MINUS_BYTES with LITERAL-."""
 
 
@@ -106,6 +110,10 @@ class LineTooLong(ValueError):
     """A line that is not a command (SASL, IDLE) is over the limit."""
 
 
+class LiteralTooLong(LineTooLong):
+    """A refused command has more octets than are read past."""
+
+
 class _Mode(Enum):
     COMMAND = auto()
     HELD = auto()
@@ -136,6 +144,7 @@ class Engine:
         "_literals",
         "_mode",
         "_parsers",
+        "_past",
         "_skip",
         "_upload",
         "limits",
@@ -155,6 +164,8 @@ class Engine:
         self._literals = 0
         # Octets of a refused literal that are still to be read past.
         self._skip = 0
+        # All that was to be read past since the command was refused.
+        self._past = 0
         self._doomed: Rejected | None = None
         self._held: LiteralStarted | None = None
         self._upload: _Upload | None = None
@@ -208,12 +219,15 @@ class Engine:
             self._doomed = Rejected(None, "")
 
     def next_event(self) -> Event | None:
-        """What the client wants, or None until more arrives."""
+        """What the client wants, or None until more arrives. Raises LiteralTooLong."""
+        event = None
         if self._mode is _Mode.COMMAND:
-            return self._collect()
-        if self._mode is _Mode.MESSAGE:
-            return self._next_chunk()
-        return None
+            event = self._collect()
+        elif self._mode is _Mode.MESSAGE:
+            event = self._next_chunk()
+        if event is None and self._is_beyond:
+            raise LiteralTooLong(self._past)
+        return event
 
     # One command, fragment by fragment.
 
@@ -264,11 +278,13 @@ class Engine:
         """Part of a command that is refused already."""
         del self._buffer[: end + 2]
         self._fragment = self._literals = 0
-        if not synchronising:
-            self._read_past(size)
-            return None
         doomed = self._doomed
-        self._reset()
+        if synchronising:
+            self._reset()
+        else:
+            self._read_past(size)
+            if not self._is_beyond:
+                return None
         return doomed if doomed is not None and doomed.text else None
 
     # Commands that carry messages.
@@ -295,12 +311,11 @@ class Engine:
             self._held = LiteralStarted(upload.tag, upload.name, upload.reading.command, refused, synchronising)
             self._mode = _Mode.HELD
             return self._held
-        if synchronising:
-            self._reset()
-            return refused
-        self._doomed = refused
-        self._read_past(size)
-        return None
+        self._reset()
+        if not synchronising:
+            self._read_past(size)
+            self._doomed = Rejected(None, "")
+        return refused
 
     def _read_on(self, upload: _Upload, text: bytes) -> Text | Rejected:
         try:
@@ -352,22 +367,30 @@ class Engine:
         elif self._doomed is None:
             self._doomed = Rejected(tag.group(1) if tag else None, reason)
 
+    @property
+    def _is_beyond(self) -> bool:
+        return self._past > self.limits.message_bytes + MORE_TO_READ_PAST_BYTES
+
     def _read_past(self, size: int) -> None:
-        if size > MOST_TO_READ_PAST_BYTES:
-            raise LineTooLong(size)
+        self._past += size
+        if self._is_beyond:
+            # Whatever comes.
+            self._buffer.clear()
+            self._skip = ANY_SIZE_BYTES
+            return
         past = min(size, len(self._buffer))
         del self._buffer[:past]
         self._skip = size - past
 
     def _reset(self) -> None:
         self._mode = _Mode.COMMAND
-        self._fragment = self._literals = self._skip = self._left = 0
+        self._fragment = self._literals = self._skip = self._left = self._past = 0
         self._doomed = self._held = self._upload = None
 
     def _parse(self, text: bytes) -> CommandReceived | Rejected:
         found = _TAG.match(text)
         if found is None:
-            return Rejected(None, "Invalid tag")
+            return Rejected(text, "No command") if _ONLY_TAG.fullmatch(text) else Rejected(None, "Invalid tag")
         tag = found.group(1)
         scanner = Scanner(text, found.end(), modes=self.modes)
         try:

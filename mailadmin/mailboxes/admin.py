@@ -14,11 +14,11 @@ from mailadmin.audit.admin_base import PanelAdmin
 from mailadmin.directory.quantities import format_bytes
 from mailadmin.mailboxes.models import Mailbox
 
-SPECIAL_USES = ("\\Drafts", "\\Sent", "\\Junk", "\\Trash", "\\Archive", "\\Flagged", "\\All")
+SPECIAL_USES = ("\\Drafts", "\\Sent", "\\Junk", "\\Trash", "\\Archive", "\\Flagged", "\\All", "\\Important")
 
 
 class SpecialUseFilter(admin.SimpleListFilter):
-    """The uses there are (RFC 6154): known, not looked for among all mailboxes."""
+    """The uses there are (RFC 6154, RFC 8457): known, not looked for among all mailboxes."""
 
     title, parameter_name = "special use", "special_use"
 

@@ -14,8 +14,10 @@ MOST_PATTERNS = 500
 _COUNTERS = ("MESSAGES", "RECENT", "UNSEEN", "SIZE", "DELETED", "DELETED-STORAGE")
 STATUS_ITEMS = frozenset({*_COUNTERS, "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ", "APPENDLIMIT", "MAILBOXID"})
 SPECIAL_USES = {
-    name.upper(): name for name in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
+    name.upper(): name
+    for name in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Important", "\\Junk", "\\Sent", "\\Trash")
 }
+"""RFC 6154 section 2, RFC 8457 section 3."""
 _LIST_SELECTION = frozenset({"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"})
 _LIST_RETURNS = frozenset({"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "MYRIGHTS"})
 

@@ -61,13 +61,9 @@ def _present(scanner: Scanner) -> bool:
 
 
 def _modseq(scanner: Scanner) -> int:
-    """mod-sequence-value (RFC 7162 section 7)."""
-    scanner.space()
-    return scanner.nonzero(MAX_UINT63)
-
-
-def _modseq_or_zero(scanner: Scanner) -> int:
-    """mod-sequence-valzer."""
+    """mod-sequence-valzer (RFC 7162 section 7). CHANGEDSINCE has no zero in the ABNF, but clients that know nothing yet
+    send it, and Dovecot takes it.
+    """
     scanner.space()
     return scanner.number(MAX_UINT63)
 
@@ -88,7 +84,7 @@ FETCH_MODIFIERS: Mapping[str, Parameter] = {
     "VANISHED": ("vanished", _present),
     "PARTIAL": ("partial", _partial),
 }
-STORE_MODIFIERS: Mapping[str, Parameter] = {"UNCHANGEDSINCE": ("unchanged_since", _modseq_or_zero)}
+STORE_MODIFIERS: Mapping[str, Parameter] = {"UNCHANGEDSINCE": ("unchanged_since", _modseq)}
 
 
 def _parameters(scanner: Scanner, known: Mapping[str, Parameter]) -> dict[str, Any]:

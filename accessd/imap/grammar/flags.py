@@ -1,7 +1,7 @@
 """Flags on the wire: `(\\Seen $Forwarded)` (RFC 3501 sections 2.3.2 and 9).
 
-\\Recent belongs to the server: a client that sends it back with a copied flag list is not refused, it is
-ignored.
+\\Recent belongs to the server and is no flag of the grammar: who sends it is told so, as by Dovecot, and not led to
+believe that it was set.
 """
 
 from collections.abc import Iterable
@@ -54,8 +54,6 @@ def to_flags(names: Iterable[str]) -> Flags:
 
 def _system_bit(name: str) -> int:
     upper = name.upper()
-    if upper == "\\RECENT":
-        return 0
     if upper not in _BITS:
         raise BadSyntax("Unknown system flag")
     return _BITS[upper]

@@ -27,9 +27,10 @@ class KnownState:
 def read_known_state(scanner: Scanner) -> KnownState:
     """`(uidvalidity modseq [known-uids] [(numbers uids)])`."""
     scanner.expect(b"(")
-    uidvalidity = scanner.nonzero()
+    # Of who knows nothing yet: the ABNF has no zero here, but Dovecot takes it.
+    uidvalidity = scanner.number()
     scanner.space()
-    modseq = scanner.nonzero(MAX_UINT63)
+    modseq = scanner.number(MAX_UINT63)
     uids, samples = None, Samples()
     if scanner.next_is(b" ") and not scanner.next_is(b" ("):
         scanner.space()

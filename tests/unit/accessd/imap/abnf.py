@@ -205,6 +205,7 @@ def _make_date(rng: random.Random) -> bytes:
 
 
 TERMINALS: dict[str, Terminal] = {
+    "number": _number(0, 2**32 - 1),
     "number64": _number(0, 2**63 - 1),
     "nz-number": _number(1, 2**32 - 1),
     "nz-number64": _number(1, 2**63 - 1),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from accessd.imap import command as commands
 from accessd.imap.engine import (
+    MORE_TO_READ_PAST_BYTES,
     CommandReceived,
     ContinuationNeeded,
     Engine,
@@ -16,6 +17,7 @@ from accessd.imap.engine import (
     LineTooLong,
     LiteralChunk,
     LiteralStarted,
+    LiteralTooLong,
     Rejected,
     UploadFinished,
 )
@@ -26,6 +28,7 @@ PARSERS = {
     "NOOP": arguments.no_arguments(commands.Noop()),
     "LOGIN": arguments.login,
     "APPEND": args_append.append,
+    "REPLACE": args_append.replace,
     "UID EXPUNGE": args_selected.uid_expunge,
 }
 LIMITS = Limits(line_bytes=200, literal_bytes=50, message_bytes=1000)
@@ -100,7 +103,10 @@ def test_uid_is_part_of_the_name() -> None:
     [
         (b"a1 FOO\r\n", b"a1"),
         (b"a1 NOOP x\r\n", b"a1"),
-        (b"a1\r\n", None),
+        (b"a1\r\n", b"a1"),
+        (b"a1 \r\n", b"a1"),
+        (b"a]1\r\n", b"a]1"),
+        (b"a+1\r\n", None),
         (b"\r\n", None),
         (b"+ NOOP\r\n", None),
         (b"a+1 NOOP\r\n", None),
@@ -215,6 +221,75 @@ def test_a_message_over_the_limit_that_is_sent_anyway_is_read_past() -> None:
     found = events(engine(b"a4 APPEND Sent {1001+}\r\n" + b"n NOOP\r\n" * 125 + b"x\r\na1 NOOP\r\n"))
 
     assert found == [Rejected(b"a4", "Message too big", "NO", b"TOOBIG"), NOOP]
+
+
+PAST = LIMITS.message_bytes + MORE_TO_READ_PAST_BYTES
+TOO_BIG = Rejected(b"a4", "Message too big", "NO", b"TOOBIG")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"a4 APPEND Sent {%d+}\r\n",
+        b"a4 APPEND Sent ~{%d+}\r\n",
+        b"a4 APPEND Sent UTF8 (~{%d+}\r\n",
+        b"a4 APPEND Sent CATENATE (URL /a;UID=1 TEXT {%d+}\r\n",
+        b"a4 APPEND Sent {2+}\r\nhi {%d+}\r\n",
+        b"a4 REPLACE 1 Sent {%d+}\r\n",
+    ],
+)
+def test_a_message_over_the_limit_is_refused_before_its_octets_come(begun: bytes) -> None:
+    """RFC 7888 section 4; and once."""
+    made = engine(begun % 1001)
+    assert events(made)[-1] == TOO_BIG
+
+    made.receive_data(b"n NOOP\r\n" * 125)
+    assert events(made) == []
+    made.receive_data(b"x)\r\na1 NOOP\r\n")
+    assert events(made) == [NOOP]
+
+
+@pytest.mark.parametrize(
+    ("begun", "answers"),
+    [
+        (b"a4 APPEND Sent {%d+}\r\n" % (PAST + 1), [TOO_BIG]),
+        (b"a4 APPEND Sent {99999999999999999999+}\r\n", [TOO_BIG]),
+        (b"a4 APPEND Sent (\\Foo) {%d+}\r\n" % (PAST + 1), [Rejected(b"a4", "Unknown system flag")]),
+        (b"a3 LOGIN {%d+}\r\n" % (PAST + 1), [Rejected(b"a3", "Literal too long")]),
+        (b"a3 LOGIN {51+}\r\n" + b"x" * 51 + b" {%d+}\r\n" % PAST, [Rejected(b"a3", "Literal too long")]),
+    ],
+)
+def test_what_is_far_too_big_is_not_read_past(begun: bytes, answers: list[Event]) -> None:
+    made = engine(begun)
+    found = [made.next_event()]
+
+    assert found == answers
+    for _ in range(2):
+        with pytest.raises(LiteralTooLong):
+            made.next_event()
+        made.receive_data(b"\r\na1 NOOP\r\n")
+
+
+def test_all_literals_of_a_refused_command_are_counted_together() -> None:
+    made = engine(b"a4 APPEND Sent {1001+}\r\n" + b"x" * 1001)
+    assert events(made) == [TOO_BIG]
+
+    made.receive_data(b" {%d+}\r\n" % (PAST - 1001))
+    assert events(made) == []
+    made.receive_data(b"x" * (PAST - 1001) + b" {1+}\r\n")
+    with pytest.raises(LiteralTooLong):
+        made.next_event()
+
+
+def test_what_the_session_refuses_is_bounded_too() -> None:
+    made = engine(b"a4 APPEND Nowhere {1000+}\r\n")
+    assert isinstance(made.next_event(), LiteralStarted)
+
+    made.refuse_literal()
+    made.receive_data(b"x" * 1000 + b" {%d+}\r\n" % PAST)
+
+    with pytest.raises(LiteralTooLong):
+        made.next_event()
 
 
 def test_a_bad_append_reads_past_its_message() -> None:

@@ -13,15 +13,13 @@ def test_system_flags_in_any_case_and_keywords_as_written() -> None:
     assert flags == Flags(SEEN | DELETED, frozenset({"$Forwarded", "work"}))
 
 
-def test_recent_sent_back_by_a_client_is_ignored() -> None:
-    assert read_flag_list(Scanner(rb"(\Recent \Seen)")) == Flags(SEEN)
-
-
 def test_store_takes_flags_without_parentheses() -> None:
     assert read_store_flags(Scanner(rb"\Seen a b")) == Flags(SEEN, frozenset({"a", "b"}))
 
 
-@pytest.mark.parametrize("text", [rb"(\Foo)", rb"(\ Seen)", rb"(a%)", b"(" + b"k" * 200 + b")"])
+@pytest.mark.parametrize(
+    "text", [rb"(\Foo)", rb"(\Recent)", rb"(\Seen \recent)", rb"(\ Seen)", rb"(a%)", b"(" + b"k" * 200 + b")"]
+)
 def test_unknown_system_flags_and_bad_keywords_are_refused(text: bytes) -> None:
     with pytest.raises(BadSyntax):
         read_flag_list(Scanner(text))

@@ -125,11 +125,14 @@ def test_flags_are_told_of_known_messages_that_are_still_there() -> None:
     ]
 
 
+def test_who_knows_nothing_yet_may_say_zero() -> None:
+    """The ABNF has no zero here; Dovecot takes it, and it means everything."""
+    assert known_state("(0 0)") == KnownState(0, 0)
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "(0 1)",
-        "(1 0)",
         "(4294967296 1)",
         "(1 9223372036854775808)",
         "(1 1 *)",
