@@ -70,4 +70,4 @@ async def auth(session: Pop3Session, command: Command) -> None:
     elif name.upper() in MECHANISMS and not session.may_send_password:
         session.connection.write(_NEEDS_TLS)
     else:
-        session.connection.write(response.negative("That mechanism is not offered", "AUTH"))
+        session.connection.write(response.negative("That mechanism is not offered"))

@@ -23,6 +23,7 @@ from accessd.pop3.maildrop import Maildrop
 from accessd.pop3.state import State
 from mailcore import ids
 from mailcore.config.snapshot import plaintext_allowed
+from mailcore.db.sessions import keeps_out
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import MailboxInUse
 from mailcore.log import get_logger
@@ -91,7 +92,8 @@ class Pop3Session:
             await self._serve()
             if connection.farewell and self.state is not State.ENDED:
                 # Whatever the client says next has its answer here.
-                connection.write(response.negative(connection.farewell, "SYS/TEMP"))
+                code = "AUTH" if keeps_out(connection.farewell) else "SYS/TEMP"
+                connection.write(response.negative(connection.farewell, code))
         except ConnectionError:
             log.debug("connection_lost", session_id=self.id)
         finally:

@@ -16,11 +16,10 @@ from mailadmin.audit.models import AuditEntry
 from mailadmin.audit.record import Actor, record_deed
 from mailadmin.database import raw_connection
 from mailadmin.status.models import ClientSession, ProcessStatus
-from mailcore.db.sessions import end, end_of_account
+from mailcore.db.sessions import REVOKED, end, end_of_account
 from mailcore.db.status import STALE_AFTER_S
 
 ENDED_BY_ADMINISTRATOR = "Ended by the administrator"
-REVOKED = "App password revoked"
 
 
 def connected() -> QuerySet[ClientSession]:

@@ -19,6 +19,9 @@ from typing import Any
 import psycopg
 
 MOST_CLIENT_ID = 200
+REVOKED = "App password revoked"
+DISABLED = "Account disabled"
+NOT_ALLOWED = " is no longer allowed for this account"
 
 TELL = """
 WITH told AS (
@@ -116,6 +119,11 @@ def end_of_account(
 def end(conn: psycopg.Connection[Any], ids: Sequence[int], text: str) -> int:
     """End these sessions. Returns how many were still there and not ending."""
     return conn.execute(END, {"ids": list(ids), "text": text}).rowcount
+
+
+def keeps_out(text: str) -> bool:
+    """Was a session that ends with these words ended because who opened it may not come in any more?"""
+    return text in (REVOKED, DISABLED) or text.endswith(NOT_ALLOWED)
 
 
 def _place() -> dict[str, Any]:

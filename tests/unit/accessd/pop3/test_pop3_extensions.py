@@ -113,18 +113,29 @@ def test_a_command_that_is_too_long_is_answered(context):
 
 
 @pytest.mark.parametrize("login", [b"", b"USER alice@example.org\r\nPASS a secret\r\nDELE 1\r\n"])
-def test_a_session_that_is_ended_says_why_and_deletes_nothing(context, mailboxes, login):
+@pytest.mark.parametrize(
+    ("farewell", "code"),
+    [
+        ("Idle for too long", b"SYS/TEMP"),
+        ("Ended by the administrator", b"SYS/TEMP"),
+        # To come back later does not help (RFC 3206 section 4).
+        ("App password revoked", b"AUTH"),
+        ("Account disabled", b"AUTH"),
+        ("POP3 is no longer allowed for this account", b"AUTH"),
+    ],
+)
+def test_a_session_that_is_ended_says_why_and_deletes_nothing(context, mailboxes, login, farewell, code):
     async def dialogue():
         connection = WaitingConnection([login] if login else [])
         running = asyncio.create_task(Pop3Session(context).run(connection))
         await connection.idle.wait()
-        connection.farewell = "Idle for too long"
+        connection.farewell = farewell
         connection.go_on.set()
         await running
         return connection
 
     connection = asyncio.run(dialogue())
 
-    assert connection.answers.endswith(b"\r\n-ERR [SYS/TEMP] Idle for too long\r\n")
+    assert connection.answers.endswith(b"\r\n-ERR [%b] %b\r\n" % (code, farewell.encode()))
     assert connection.closed
     assert list(mailboxes.messages) == [101, 102]

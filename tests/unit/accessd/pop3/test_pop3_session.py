@@ -271,7 +271,7 @@ def encoded(*parts):
             f"C: AUTH PLAIN {encoded(b'bob@example.org', b'alice@example.org', b'a secret')}\n",
             "-ERR [AUTH] Authentication failed",
         ),
-        ("C: AUTH CRAM-MD5\n", "-ERR [AUTH] That mechanism is not offered"),
+        ("C: AUTH CRAM-MD5\n", "-ERR That mechanism is not offered"),
         (f"C: AUTH PLAIN {encoded(b'', b'alice@example.org', b'no')}\n", "-ERR [AUTH] Authentication failed"),
     ],
 )
