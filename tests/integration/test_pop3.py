@@ -20,6 +20,7 @@ from mailcore.identity import AccountRef
 from mailcore.index.records import Flags
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import ensure_account, get_mailbox
+from mailcore.mailbox.rebuild import rebuild_account
 from mailcore.store.storage import Storage
 from tests.fakes.certificates import TestAuthority
 from tests.fixtures_servers import ROOT, Servers, choose_free_port, wait_until
@@ -84,6 +85,21 @@ class Pop3Server:
             ensure_account(conn, storage, account)
             for message in messages:
                 mailboxes.append(conn, storage, account, "INBOX", message, Flags(), None)
+
+    def unique_ids(self, account: AccountRef) -> list[bytes]:
+        """What UIDL tells a new session."""
+        client = self.login(account)
+        found: list[bytes] = client.uidl()[1]
+        client.quit()
+        return found
+
+    def rebuild(self, account: AccountRef, *damage: str) -> str:
+        """Damage the index of INBOX by statements with its id, and do what `manage.py rebuild_index` does."""
+        with psycopg.connect(self.database_url, autocommit=True) as conn:
+            inbox = get_mailbox(conn, account, "INBOX")
+            for statement in damage:
+                conn.execute(statement, (inbox.id,))
+            return "\n".join(map(str, rebuild_account(conn, Storage(self.home / "mail"), account)))
 
     def flags(self, account: AccountRef) -> list[tuple[int, int]]:
         """(uid, flags) of INBOX."""
@@ -181,20 +197,51 @@ def test_unique_ids_stay_from_session_to_session(pop3, store):
 
 
 def test_unique_ids_stay_over_a_restart_and_a_session_that_is_open_then_is_told_and_deletes_nothing(pop3):
-    account = pop3.account("restarted")
-    pop3.append(account, SMALL, SMALL)
-    client = pop3.login(account)
-    before = client.uidl()[1]
-    client.dele(1)
+    accounts = [pop3.account(f"restarted-{store}", store) for store in ("maildir", "mbox")]
+    clients, before = [], []
+    for account in accounts:
+        pop3.append(account, SMALL, SMALL)
+        clients.append(client := pop3.login(account))
+        before.append(client.uidl()[1])
+        client.dele(1)
 
     pop3.stop()
-    with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\] Server shutting down"):
-        client.quit()
+    for client in clients:
+        with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\] Server shutting down"):
+            client.quit()
     pop3.start()
 
+    assert [pop3.unique_ids(account) for account in accounts] == before
+
+
+def test_unique_ids_stay_over_a_rebuild_of_the_index(pop3, store):
+    account = pop3.account(f"rebuilt-{store}", store)
+    pop3.append(account, SMALL, LARGE, SMALL)
     client = pop3.login(account)
-    assert client.uidl()[1] == before
+    client.dele(1)
     client.quit()
+    before = pop3.unique_ids(account)
+
+    report = pop3.rebuild(
+        account,
+        "UPDATE message SET size = size + 7, envelope = 'old' WHERE mailbox_id = %s",
+        "UPDATE mailbox SET messages = 9, size = 9 WHERE id = %s",
+    )
+
+    assert "sizes corrected" in report
+    assert pop3.unique_ids(account) == before
+
+
+def test_no_unique_id_comes_again_when_the_index_was_lost(pop3, store):
+    """Which message had which is not known any more: each is new to the client (RFC 1939 section 7)."""
+    account = pop3.account(f"lost-{store}", store)
+    pop3.append(account, SMALL, LARGE, SMALL)
+    before = {line.split()[1] for line in pop3.unique_ids(account)}
+
+    pop3.rebuild(account, "DELETE FROM message WHERE uid = 2 AND mailbox_id = %s")
+
+    after = {line.split()[1] for line in pop3.unique_ids(account)}
+    assert len(after) == 3 and not before & after
 
 
 def test_two_logins_within_the_login_delay(pop3):
