@@ -38,6 +38,7 @@ from mailcore.delivery.recovery import journals, recover
 from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.issuers import Issuers
+from mailcore.directory.last_logins import LastLogins
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events.publish import connect, connect_async
 from mailcore.events.subscribe import store_changes
@@ -77,10 +78,10 @@ async def run(settings: Settings, number: int) -> None:
     offload = Offload(pool, settings.threads)
     config = LiveConfig(settings.database_url, offload)
     directory = PostgresDirectory(pool)
-    uses = AppPasswordUses(offload)
+    uses, logins = AppPasswordUses(offload), LastLogins(offload)
     throttle = Throttle(connect(settings.redis_url), lambda: config.current().auth_failure_limit)
     tokens = Issuers(lambda: config.current().oauth_issuers, offload)
-    authenticator = Authenticator(directory, offload, throttle=throttle, uses=uses, tokens=tokens)
+    authenticator = Authenticator(directory, offload, throttle=throttle, uses=uses, logins=logins, tokens=tokens)
     config.on_change(lambda _snapshot: directory.forget())
     await config.start()
     recorder = Recorder(settings.database_url, settings.maillog, hostname=config.current().myhostname)
@@ -117,6 +118,7 @@ async def run(settings: Settings, number: int) -> None:
     await files.stop()
     await hub.stop()
     await uses.flush()
+    await logins.flush()
     await config.stop()
     await publisher.aclose()
     await offload.plain(journal.close)

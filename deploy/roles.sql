@@ -25,9 +25,10 @@ GRANT SELECT ON
     server_settings, config_generation, my_network, relay_host, transport_rule, sender_rewrite, domain, account, alias,
     oauth_issuer
 TO mail_smtpd, mail_accessd, mail_queue;
--- App passwords: read where somebody may log in, and written by nobody but the panel; only their last use is noted.
+-- App passwords: read where somebody may log in, and written by nobody but the panel; only their last use is noted, and
+-- the last login of each account.
 GRANT SELECT ON app_password, login_secret TO mail_smtpd, mail_accessd;
-GRANT SELECT, INSERT, UPDATE ON app_password_use TO mail_smtpd, mail_accessd;
+GRANT SELECT, INSERT, UPDATE ON app_password_use, account_login TO mail_smtpd, mail_accessd;
 
 -- The index of mailboxes: whoever delivers or reads.
 GRANT SELECT, INSERT, UPDATE, DELETE ON

@@ -18,6 +18,8 @@ from django.http import HttpRequest
 from psycopg.conninfo import make_conninfo
 from unfold.forms import AuthenticationForm as PanelAuthenticationForm
 
+from mailadmin.audit.record import client_address
+from mailadmin.directory.last_logins import note_web_login
 from mailadmin.directory.models import SCRAM_FIELDS, Account
 from mailadmin.transport.models import ServerSettings
 from mailcore.config.loader import networks
@@ -57,6 +59,7 @@ class Throttled:
         if account.login_networks and client not in networks(account.login_networks):
             record_failure(client, account.address, "network not allowed")
             raise self.get_invalid_login_error()  # type: ignore[attr-defined]
+        note_web_login(account, client_address(self.request))
         if account.scram_stored_key is None:
             account.make_verifier(password)
             # Some passwords have none (SASLprep); and a write is a change of configuration.

@@ -26,6 +26,7 @@ from mailcore.db.status import ProcessReport
 from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.issuers import Issuers
+from mailcore.directory.last_logins import LastLogins
 from mailcore.directory.postgres import PostgresDirectory
 from mailcore.events import publish
 from mailcore.maillog.record import Recorder
@@ -72,10 +73,12 @@ class Service:
         incoming = settings.home / "spool" / "incoming"
         incoming.mkdir(parents=True, exist_ok=True)
         directory = PostgresDirectory(self._pool)
-        self._uses = AppPasswordUses(self._offload)
+        self._uses, self._logins = AppPasswordUses(self._offload), LastLogins(self._offload)
         throttle = Throttle(publish.connect(settings.redis_url), lambda: self.config.current().auth_failure_limit)
         tokens = Issuers(lambda: self.config.current().oauth_issuers, self._offload)
-        authenticator = Authenticator(directory, self._offload, throttle=throttle, uses=self._uses, tokens=tokens)
+        authenticator = Authenticator(
+            directory, self._offload, throttle=throttle, uses=self._uses, logins=self._logins, tokens=tokens
+        )
         self.config.on_change(lambda _: directory.forget())
         self.config.on_change(self._generation_changed)
         await self.config.start()
@@ -151,6 +154,7 @@ class Service:
         self._pickup.close()
         await self.config.stop()
         await self._uses.flush()
+        await self._logins.flush()
         with suppress(psycopg.Error, TimeoutError):
             await asyncio.wait_for(self._offload(_forget), 2.0)
         self._recorder.close()

@@ -22,7 +22,7 @@ SECRET_FIELDS = frozenset({"password", "sealed_password", "token_hash", "token"}
 # Written by the programs or the database, not by an administrator, or with a password: nothing anybody may read.
 NOISE_FIELDS = frozenset(
     {
-        "id", "created_at", "last_login", "last_used_at",
+        "id", "created_at", "last_used_at",
         "scram_salt", "scram_iterations", "scram_stored_key", "scram_server_key", "digest", "stored_key", "server_key",
     }
 )  # fmt: skip

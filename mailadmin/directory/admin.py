@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -36,6 +36,7 @@ from mailadmin.directory.forms import (
     SetPasswordForm,
     is_last_administrator,
 )
+from mailadmin.directory.last_logins import last_logins, unused_for, with_last_login
 from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain, OauthIssuer
 from mailadmin.directory.quantities import format_bytes
@@ -47,6 +48,7 @@ from mailcore.config.loader import load_snapshot
 # There is one right, being an administrator: groups would be a page that does nothing.
 admin.site.unregister(Group)
 
+UNUSED_DAYS = ("30", "90", "365")
 KIND_TONES = {"local": "success", "relay": "info", "alias": "warning"}
 
 
@@ -144,12 +146,24 @@ class DomainAdmin(PanelAdmin):
         }
 
 
+class UnusedFilter(admin.SimpleListFilter):
+    """Accounts that nobody needs any more."""
+
+    title, parameter_name = "not used", "unused_days"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(days, f"for {days} days") for days in UNUSED_DAYS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+        return unused_for(queryset, int(self.value())) if self.value() in UNUSED_DAYS else queryset
+
+
 @admin.register(Account)
 class AccountAdmin(PanelAdmin):
     """Accounts: address and password are enough to make one."""
 
     list_display = ("address", "display_name", "usage_bar", "protocols", "store", "standing", "seen")
-    list_filter = (("domain", AutocompleteSelectFilter), "enabled", "store", "is_staff")
+    list_filter = (("domain", AutocompleteSelectFilter), "enabled", "store", "is_staff", UnusedFilter)
     list_filter_submit = True
     search_fields = ("address", "display_name")
     search_help_text = "Address or name"
@@ -159,12 +173,15 @@ class AccountAdmin(PanelAdmin):
     change_form_outer_after_template = "mailkeep/account_after.html"
     delete_confirmation_template = "mailkeep/account_delete.html"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        return with_last_login(super().get_queryset(request))
+
     def get_form(self, request: HttpRequest, obj: Account | None = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["form"] = AccountChangeForm if obj else AccountAddForm
         return super().get_form(request, obj, change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
-        return ("address", "store", "usage_bar", "seen", "made") if obj else ()
+        return ("address", "store", "usage_bar", "logins", "made") if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> Any:
         who = ("address", "display_name") if obj else ("address", "password", "display_name")
@@ -174,7 +191,7 @@ class AccountAdmin(PanelAdmin):
             else ("quota_bytes", "quota_messages", "store")
         )
         login = ("enabled", ("allow_imap", "allow_pop3", "allow_smtp"), "app_passwords_only", "login_networks")
-        facts = ("seen", "made") if obj else ()
+        facts = ("logins", "made") if obj else ()
         return (
             (None, {"fields": who}),
             ("Mailbox", {"fields": mail}),
@@ -208,9 +225,13 @@ class AccountAdmin(PanelAdmin):
             return "disabled"
         return "administrator" if account.is_staff else "enabled"
 
-    @display(description="web login", ordering="last_login")
-    def seen(self, account: Account) -> SafeString | str:
+    @display(description="last login", ordering=F("last_login").asc(nulls_first=True))
+    def seen(self, account: Any) -> SafeString | str:
         return moment(account.last_login) or "never"
+
+    @display(description="last logins")
+    def logins(self, account: Account) -> SafeString | str:
+        return render_to_string("mailkeep/last_logins.html", {"logins": last_logins(account)})
 
     @display(description="created")
     def made(self, account: Account) -> SafeString | str:

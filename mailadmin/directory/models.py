@@ -170,6 +170,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
     scram_stored_key = models.BinaryField(null=True, editable=False)
     scram_server_key = models.BinaryField(null=True, editable=False)
     is_staff = models.BooleanField("administrator", default=False, help_text="May use this panel.")
+    # Not Django's column: AccountLogin knows the last login over each protocol (mailadmin.directory.last_logins).
+    last_login = None
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[AccountManager] = AccountManager()
@@ -285,6 +287,29 @@ class AppPasswordUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.last_at} {self.last_address}"
+
+
+class AccountLogin(models.Model):
+    """When and from where an account last logged in over one protocol, to the minute: mailcore.directory.last_logins.
+
+    A table of its own, as no change of configuration.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "protocol")
+    # The primary key begins with it; its rows go with the account by the database itself.
+    account = models.ForeignKey(
+        Account, db_index=False, db_constraint=False, on_delete=models.DO_NOTHING, related_name="logins"
+    )
+    protocol = models.CharField(max_length=8)
+    at = models.DateTimeField()
+    # NULL: over a Unix socket, or of a time when it was not kept.
+    client_address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        db_table = "account_login"
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.at} {self.client_address}"
 
 
 class LoginSecret(models.Model):

@@ -20,6 +20,7 @@ from mailcore.clock import Clock, SystemClock
 from mailcore.config.snapshot import NetworkSet
 from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.credentials import AppPasswordRecord, Credentials, has_secret_form
+from mailcore.directory.last_logins import LastLogins
 from mailcore.directory.lookups import AccountRecord, LoginDirectory
 from mailcore.directory.passwords import DUMMY, check_password
 from mailcore.directory.tokens import NoTokens, Tokens
@@ -45,6 +46,7 @@ class Authenticator:
         *,
         throttle: Throttle | None = None,
         uses: AppPasswordUses | None = None,
+        logins: LastLogins | None = None,
         tokens: Tokens | None = None,
         hashes: int = 2,
     ) -> None:
@@ -53,6 +55,7 @@ class Authenticator:
         self._clock = clock or SystemClock()
         self._throttle = throttle or Throttle(None, lambda: 20, self._clock)
         self._uses = uses
+        self._logins = logins
         self._tokens = tokens or NoTokens()
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, float] = OrderedDict()
@@ -165,6 +168,8 @@ class Authenticator:
         reason = _objection(account, credentials, protocol, client_ip, app_password)
         if reason:
             raise AuthenticationFailed(f"{account.address} from {client_ip} over {protocol}: {reason}", reason)
+        if self._logins is not None:
+            self._logins.note(account.ref.id, protocol, client_ip)
         if app_password is None:
             return account
         if self._uses is not None:

@@ -38,3 +38,16 @@ ORDER BY p.id
 ON CONFLICT (app_password_id) DO UPDATE SET last_at = excluded.last_at, last_address = excluded.last_address
 WHERE app_password_use.last_at < excluded.last_at
 """
+
+# Accounts may have gone in the meantime, and another process may have noted a login within the minute; one second
+# less, for its clock and ours. In one order, so that processes do not wait for each other in a circle.
+NOTE_LOGINS = """
+INSERT INTO account_login (account_id, protocol, at, client_address)
+SELECT a.id, login.protocol, login.at, nullif(login.address, '')::inet
+FROM unnest(%(ids)s::bigint[], %(protocols)s::text[], %(ats)s::timestamptz[], %(addresses)s::text[])
+    AS login (id, protocol, at, address)
+JOIN account a ON a.id = login.id
+ORDER BY a.id, login.protocol
+ON CONFLICT (account_id, protocol) DO UPDATE SET at = excluded.at, client_address = excluded.client_address
+WHERE account_login.at < excluded.at - interval '59 seconds'
+"""

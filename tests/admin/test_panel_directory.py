@@ -159,15 +159,6 @@ def test_account_page_shows_usage_and_client_settings(panel, alice):
     assert "info@linuxadmin.dev" in page
 
 
-def test_a_login_by_imap_is_no_login_to_the_web_pages(panel, alice):
-    """A mailbox that is read by IMAP every day must not look abandoned."""
-    account = text_of(panel.get(f"/admin/directory/account/{alice.pk}/change/"))
-
-    assert "Web login never" in account
-    assert "Last login" not in account
-    assert "Web login" in text_of(panel.get("/admin/directory/account/"))
-
-
 def test_address_and_store_of_an_account_do_not_change(panel, alice):
     panel.post(f"/admin/directory/account/{alice.pk}/change/", an_account(address="eve@linuxadmin.dev", store="mbox"))
 

@@ -256,6 +256,7 @@ def _values(rows: Any, name: str, field: Any) -> list[Any]:
         "domain": ["big.example", "d19.example"], "target": ["user000123@big.example"],
         "search": ["er000123", "example", "us", "user0001 big.example", "nobody-at-all"], "received_at": [],
         "recipient": ["guest123.1@out123.example"], "destination": ["out123.example"], "state": ["held", "waiting"],
+        "unused_days": [30],
     }  # fmt: skip
     if name in known:
         return known[name]

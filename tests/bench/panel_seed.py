@@ -55,10 +55,10 @@ SELECT 'other' || n || '.example', 'alias', 'big.example', true, '', now() FROM 
 # Odd numbers live in the big domain.
 ACCOUNTS = """
 INSERT INTO account (address, domain_id, password, display_name, quota_bytes, enabled, store, allow_imap, allow_pop3,
-                     allow_smtp, is_staff, is_superuser, created_at, last_login)
+                     allow_smtp, is_staff, is_superuser, created_at)
 SELECT local || '@' || domain, domain, '!', first || ' ' || last || ' ' || n, (n %% 4) * 1073741824::bigint,
        n %% 97 <> 0, CASE WHEN n %% 10 = 0 THEN 'mbox' ELSE 'maildir' END, true, n %% 3 <> 0, true, n = 1, n = 1,
-       now() - n * interval '1 minute', CASE WHEN n %% 5 <> 0 THEN now() - (n %% 1000) * interval '1 hour' END
+       now() - n * interval '1 minute'
 FROM (SELECT n, 'user' || lpad(n::text, 6, '0') AS local,
              CASE WHEN n %% 2 = 1 OR %(domains)s = 1 THEN 'big.example'
                   ELSE 'd' || 2 + (n / 2) %% (%(domains)s - 1) || '.example' END AS domain,
@@ -69,6 +69,11 @@ FROM (SELECT n, 'user' || lpad(n::text, 6, '0') AS local,
 USAGE = """
 INSERT INTO account_usage (account_id, bytes, messages)
 SELECT id, (id * 7919) %% 2000000000, (id * 31) %% 5000 FROM account
+"""
+LOGINS = """
+INSERT INTO account_login (account_id, protocol, at, client_address)
+SELECT id, protocol, now() - (id %% 1000 + n) * interval '1 hour', ('10.' || id %% 250 || '.' || n || '.7')::inet
+FROM account CROSS JOIN unnest(ARRAY['imap', 'smtp', 'web']) WITH ORDINALITY AS used (protocol, n) WHERE id %% 5 <> 0
 """
 ALIASES = """
 INSERT INTO alias (address, domain_id, targets, enabled, is_system, note)
@@ -215,15 +220,16 @@ FROM process CROSS JOIN generate_series(1, %(sessions)s) n
 
 STEPS = (
     ("domains", DOMAINS), ("alias domains", ALIAS_DOMAINS), ("accounts", ACCOUNTS), ("usage", USAGE),
-    ("aliases", ALIASES), ("mailboxes", MAILBOXES), ("rules", RULES), ("rewrites", REWRITES), ("networks", NETWORKS),
+    ("logins", LOGINS), ("aliases", ALIASES), ("mailboxes", MAILBOXES), ("rules", RULES), ("rewrites", REWRITES),
+    ("networks", NETWORKS),
     ("tokens", TOKENS), ("queue", QUEUE_MESSAGES), ("recipients", QUEUE_RECIPIENTS), ("weeks", WEEKS), ("trace", TRACE),
     ("traffic", TRAFFIC), ("audit log", AUDIT), ("folder", FOLDER),
     ("sessions", SESSIONS), ("shares", SHARES),
 )  # fmt: skip
 SEEDED = (
-    "domain", "account", "account_usage", "alias", "mailbox", "relay_host", "transport_rule", "sender_rewrite",
-    "my_network", "api_token", "queue_message", "queue_recipient", "trace_event", "traffic_hour", "audit_entry",
-    "message", "client_session", "mailbox_acl",
+    "domain", "account", "account_usage", "account_login", "alias", "mailbox", "relay_host", "transport_rule",
+    "sender_rewrite", "my_network", "api_token", "queue_message", "queue_recipient", "trace_event", "traffic_hour",
+    "audit_entry", "message", "client_session", "mailbox_acl",
 )  # fmt: skip
 
 

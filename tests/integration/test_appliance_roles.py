@@ -28,7 +28,7 @@ USERS = {
     "mailcore.queue.statements": ("mail_queue", "mail_web"),
 }
 # Nobody logs in to the queue.
-LOGIN_ONLY = {"CREDENTIALS", "LOGIN_SECRET", "NOTE_USES"}
+LOGIN_ONLY = {"CREDENTIALS", "LOGIN_SECRET", "NOTE_USES", "NOTE_LOGINS"}
 NEEDED = [
     (role, f"{module}.{name}", text)
     for module, roles in USERS.items()
@@ -49,6 +49,7 @@ FORBIDDEN = [
     ("mail_accessd", "INSERT INTO app_password SELECT * FROM app_password"),
     ("mail_accessd", "UPDATE account SET scram_stored_key = NULL"),
     ("mail_queue", "SELECT * FROM app_password"),
+    ("mail_queue", "SELECT * FROM account_login"),
     ("mail_smtpd", "DELETE FROM queue_message"),
     ("mail_smtpd", "SELECT * FROM api_token"),
     ("mail_smtpd", "SELECT * FROM django_session"),

@@ -96,7 +96,7 @@ def test_logging_in_is_no_change_of_configuration(database_url):
     )
     before = generation()
 
-    execute(database_url, "UPDATE account SET last_login = now()")
+    execute(database_url, "INSERT INTO account_login (account_id, protocol, at) SELECT id, 'imap', now() FROM account")
     assert generation() == before
 
     execute(database_url, "UPDATE account SET quota_bytes = 5")

@@ -153,15 +153,22 @@ def test_revoking_ends_the_sessions_that_began_with_it(office):
         assert own.until(b"b ").endswith(b"b OK NOOP completed\r\n")
 
 
-def test_the_last_use_of_an_app_password_is_written(office):
+def test_the_last_login_over_each_protocol_and_the_last_use_of_an_app_password_are_written(office):
+    sources = {"imap": "127.5.5.1", "pop3": "127.5.5.2", "smtp": "127.5.5.3", "web": "127.5.5.4"}
     with an_account(office) as address:
         made = office.appliance.api("POST", "app-passwords", {"account": address, "name": "phone"}).body
-        wait_until(lambda: may_log_in(office, "imap", address, made["password"], "127.5.5.5"), seconds=5)
+        wait_until(lambda: may_log_in(office, "imap", address, made["password"], sources["imap"]), seconds=5)
+        assert all(may_log_in(office, protocol, address, PASSWORD, sources[protocol]) for protocol in ("pop3", "smtp"))
+        assert signs_in(office, address, PASSWORD, sources["web"]) == "/mail/"
 
         def used() -> object:
             return office.appliance.api("GET", f"app-passwords/{made['id']}").body["last_used_from"]
 
-        wait_until(lambda: used() == "127.5.5.5", seconds=20)
+        def seen() -> dict[str, str]:
+            shown = office.appliance.api("GET", f"accounts/{address}").body
+            return {each["protocol"]: each["client_address"] for each in shown["last_logins"]}
+
+        wait_until(lambda: (used(), seen()) == (sources["imap"], sources), seconds=20)
 
 
 def test_an_account_for_app_passwords_only(office):

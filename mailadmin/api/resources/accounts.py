@@ -1,9 +1,11 @@
 """/accounts/: who has a mailbox and a login here."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -19,8 +21,9 @@ from mailadmin.api.natural_key import NaturalKeyViewSet
 from mailadmin.api.permissions import is_admin
 from mailadmin.api.problems import Conflict
 from mailadmin.api.serializers import ResourceSerializer
+from mailadmin.directory.last_logins import unused_for, with_last_login
 from mailadmin.directory.mail_files import remove_mail_after_commit
-from mailadmin.directory.models import Account, Domain
+from mailadmin.directory.models import Account, AccountLogin, Domain
 
 KEEP_MAIL = OpenApiParameter(
     "keep_mail",
@@ -29,6 +32,17 @@ KEEP_MAIL = OpenApiParameter(
     default=True,
 )
 NEEDS_ADMIN = "This needs the scope admin."
+
+
+class LastLoginSerializer(serializers.ModelSerializer):
+    """The last login over one protocol, to the minute."""
+
+    protocol = serializers.ChoiceField(choices=["imap", "pop3", "smtp", "web"], read_only=True)
+
+    class Meta:
+        model = AccountLogin
+        fields = ["protocol", "at", "client_address"]
+        read_only_fields = fields
 
 
 class AccountSerializer(ResourceSerializer):
@@ -59,6 +73,12 @@ class AccountSerializer(ResourceSerializer):
     domain = serializers.CharField(source="domain_id", read_only=True)
     used_bytes = serializers.SerializerMethodField(help_text="What the account's messages occupy.")
     message_count = serializers.SerializerMethodField()
+    last_login = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="The latest over all protocols and the web, to the minute."
+    )
+    last_logins = LastLoginSerializer(
+        source="logins", many=True, read_only=True, help_text="One for each protocol that was ever used."
+    )
 
     class Meta:
         model = Account
@@ -82,10 +102,10 @@ class AccountSerializer(ResourceSerializer):
             "used_bytes",
             "message_count",
             "last_login",
+            "last_logins",
             "created_at",
         ]
-        read_only_fields = ["last_login", "created_at"]
-        extra_kwargs = {"last_login": {"help_text": "To the web pages; mail programs do not count."}}
+        read_only_fields = ["created_at"]
         kept_on_replace = ["is_staff", "is_superuser", "store"]
 
     def get_used_bytes(self, account: Account) -> int:
@@ -152,6 +172,9 @@ class AccountSerializer(ResourceSerializer):
 class AccountFilter(filters.FilterSet):
     domain = DomainFilterField()
     search = WordsFilter(fields=["address", "display_name"])
+    unused_days = filters.NumberFilter(
+        method="unused", label="Made before that many days, and not used since", min_value=1, max_value=36_500
+    )
 
     class Meta:
         model = Account
@@ -164,6 +187,9 @@ class AccountFilter(filters.FilterSet):
             "is_staff": ["exact"],
             "quota_bytes": ["exact", "gte", "lte"],
         }
+
+    def unused(self, accounts: QuerySet[Account], name: str, days: Decimal) -> QuerySet[Account]:
+        return unused_for(accounts, int(days))
 
 
 def _is_privileged(account: Account | None) -> bool:
@@ -187,7 +213,7 @@ class AccountViewSet(NaturalKeyViewSet):
     key_field = "address"
     lookup_url_kwarg = "address"
     lookup_value_regex = ".+@[^/]+"
-    queryset = Account.objects.select_related("usage")
+    queryset = with_last_login(Account.objects.select_related("usage").prefetch_related("logins"))
     serializer_class = AccountSerializer
     filterset_class = AccountFilter
     ordering = ["address"]

@@ -1,4 +1,4 @@
-"""/mail/account/: one's own app passwords, made and revoked, and whether mail programs need one."""
+"""/mail/account/: one's own app passwords, whether mail programs need one, and who has logged in lately."""
 
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from mailadmin.audit.record import Actor, record, values_of
 from mailadmin.autoconfig.profiles import has_profile
 from mailadmin.directory.app_password_form import LABELS, AppPasswordForm
 from mailadmin.directory.app_passwords import PROTOCOLS, make_app_password, revoke_app_password, with_use
+from mailadmin.directory.last_logins import last_logins
 from mailadmin.directory.models import Account, AppPassword
 from mailadmin.webmail.policy import page
 from mailadmin.webmail.views.folders import frame
@@ -83,5 +84,6 @@ def _context(
         "secret": secret,
         "app_passwords": with_use(owner),
         "has_profile": has_profile(owner),
+        "last_logins": last_logins(owner),
     }
     return {**frame(request, None), **own}

@@ -219,6 +219,33 @@ def test_an_app_password_opens_without_a_hash_and_without_io(directory, offload,
     assert uses.noted == [(7, "192.0.2.1")]
 
 
+class Logins:
+    """Stands in for LastLogins."""
+
+    def __init__(self):
+        self.noted = []
+
+    def note(self, account_id, protocol, client_ip):
+        self.noted.append((account_id, protocol, client_ip))
+
+
+def test_each_login_is_noted_without_io_and_no_failure(directory, offload, clock):
+    with_credentials(directory)
+    logins = Logins()
+    door = Authenticator(directory, offload, clock, logins=logins)
+    check(door, "alice@example.org", "secret", "smtp")
+    before = offload.calls
+
+    check(door, "alice@example.org", "secret", "smtp", "192.0.2.2")
+    assert offload.calls == before
+    check(door, "alice@example.org", SECRET)
+    reason(door, "alice@example.org", "wrong")
+    reason(door, "alice@example.org", "secret", "pop3")
+    reason(door, "gone@example.org", "secret")
+
+    assert logins.noted == [(1, "smtp", "192.0.2.1"), (1, "smtp", "192.0.2.2"), (1, "imap", "192.0.2.1")]
+
+
 def test_a_login_says_by_which_app_password_it_was(door, directory):
     with_credentials(directory)
 
