@@ -28,7 +28,8 @@ _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ')
 _ONLY_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
 _COMMAND = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ((?:UID )?[A-Z]{1,20})(?= )', re.IGNORECASE)
 
-ANY_SIZE_BYTES = 2**63
+ANY_SIZE_BYTES = 10**20
+"""More than 20 digits can say."""
 MORE_TO_READ_PAST_BYTES = 4 * 1024 * 1024
 """Beyond the largest message; of one command."""
 

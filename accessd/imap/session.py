@@ -23,9 +23,9 @@ from accessd.imap.command import Fetch
 from accessd.imap.commands import COMMANDS, PARSERS, Row
 from accessd.imap.enabled import CONDSTORE, QRESYNC, REV2, UTF8
 from accessd.imap.engine import (
+    ANY_SIZE_BYTES,
     BEFORE_LOGIN,
     LITERAL_MINUS_BYTES,
-    MOST_TO_READ_PAST_BYTES,
     CommandReceived,
     ContinuationNeeded,
     Engine,
@@ -33,6 +33,7 @@ from accessd.imap.engine import (
     Limits,
     LineTooLong,
     LiteralStarted,
+    LiteralTooLong,
     Rejected,
 )
 from accessd.imap.errors import INTERNAL, UNAVAILABLE, completion_for
@@ -232,7 +233,7 @@ class ImapSession:
         self.account = account
         self.connection.idle_limit_s = AUTHENTICATED_IDLE_LIMIT_S
         config = self.context.config.current()
-        unasked = LITERAL_MINUS_BYTES if config.literal_minus else MOST_TO_READ_PAST_BYTES
+        unasked = LITERAL_MINUS_BYTES if config.literal_minus else ANY_SIZE_BYTES
         self.engine.limits = Limits(LINE_BYTES, LITERAL_BYTES, config.message_size_limit, unasked)
 
     def log_out(self) -> None:
@@ -403,8 +404,9 @@ class ImapSession:
                 await self._let_others_run()
         except Disconnect as reason:
             self.connection.write(response.bye(str(reason)))
-        except LineTooLong:
-            self.connection.write(response.bye("Line too long"))
+        except LineTooLong as error:
+            what = "Literal" if isinstance(error, LiteralTooLong) else "Line"
+            self.connection.write(response.bye(f"{what} too long"))
         except ConnectionError:
             if self.connection.farewell:
                 self.connection.write(response.bye(self.connection.farewell))

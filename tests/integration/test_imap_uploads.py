@@ -166,12 +166,40 @@ def test_a_message_in_utf8(imap: ImapServer) -> None:
 def test_the_largest_message_is_told(imap: ImapServer) -> None:
     """RFC 7889."""
     client = imap.login(imap.account())
-    (offered,) = client.ok(b"CAPABILITY").untagged
-    limit = int(re.search(rb" APPENDLIMIT=(\d+)", offered).group(1))  # type: ignore[union-attr]
+    limit = largest(client)
 
     assert client.ok(b"STATUS INBOX (APPENDLIMIT)").untagged == [b"* STATUS INBOX (APPENDLIMIT %d)\r\n" % limit]
     client.send(b"a1 APPEND INBOX {%d}\r\n" % (limit + 1))
     assert client.read_line().startswith(b"a1 NO [TOOBIG]")
+
+
+def largest(client: RawClient) -> int:
+    (offered,) = client.ok(b"CAPABILITY").untagged
+    return int(re.search(rb" APPENDLIMIT=(\d+)", offered).group(1))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("begin", [b"", b"CATENATE (TEXT ", b"UTF8 (~", literal(MEETING) + b" "])
+def test_a_message_that_is_too_big_is_refused_though_the_client_does_not_wait(imap: ImapServer, begin: bytes) -> None:
+    """RFC 7888 section 4: before its octets come, and what is not far larger is read past."""
+    client = imap.login(imap.account())
+    size = largest(client) + 1
+    client.send(b"a1 APPEND INBOX " + begin + b"{%d+}\r\n" % size)
+
+    assert client.read_line().startswith(b"a1 NO [TOOBIG]")
+    if not begin:
+        client.send(b"n NOOP\r\n" * (size // 8) + b"x" * (size % 8) + b"\r\n")
+        assert client.ok(b"NOOP").untagged == []
+
+
+@pytest.mark.parametrize("mailbox", [b"INBOX", b"Nowhere"])
+def test_what_is_far_too_big_ends_the_session(imap: ImapServer, mailbox: bytes) -> None:
+    client = imap.login(imap.account())
+    client.send(b"a1 APPEND " + mailbox + b" {1099511627776+}\r\n")
+
+    assert client.read_line().startswith(b"a1 NO [TOOBIG]")
+    assert client.read_line() == b"* BYE Literal too long\r\n"
+    with pytest.raises(ConnectionError):
+        client.read_line()
 
 
 @STORES
