@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from accessd.connection import Connection
 from accessd.limits import MOST_GONE, ConnectionLimits
+from mailcore.config.snapshot import plain_address
 from mailcore.db.sessions import SessionRow, begin, tell
 from mailcore.log import get_logger
 from mailcore.offload import Offload
@@ -65,7 +66,7 @@ class SessionRegistry:
             connection.number or next(self._numbers),
             connection.protocol,
             connection.account_id,
-            connection.peer.partition("%")[0],
+            _address(connection.peer),
             connection.client_id,
             connection.tls,
             datetime.fromtimestamp(connection.since, UTC),
@@ -101,6 +102,11 @@ class SessionRegistry:
         for connection in _numbered(self._limits.connections, ends) if ends else ():
             log.info("session_ended", client=connection.peer, reason=ends[connection.number])
             connection.expire(ends[connection.number])
+
+
+def _address(peer: str) -> str:
+    """As networks are compared with it; most clients already have that form."""
+    return str(plain_address(peer)) if peer.startswith("::ffff:") else peer.partition("%")[0]
 
 
 def _numbered(connections: Iterable[Connection], numbers: dict[int, str]) -> list[Connection]:

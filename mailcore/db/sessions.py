@@ -3,8 +3,8 @@
 A process writes what has changed and learns which of its sessions shall end, in one statement every two seconds; what
 has not changed is not written again. The table is UNLOGGED: after a crash of PostgreSQL, and on a replica that was
 promoted, it is empty, and the time the server was started tells processes to write everything anew. Rows go with the
-process's row in process_status. Triggers end the sessions of an account that is disabled and of an app password that is
-revoked; a session that is written only after that is told to end at once.
+process's row in process_status. Triggers end the sessions of an account that is disabled or may not use the protocol or
+the network any more, and of an app password that is revoked; a session that is written only after that ends at once.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ WITH told AS (
         CASE WHEN a.id IS NULL OR NOT a.enabled THEN 'Account disabled'
         WHEN NOT CASE s.protocol WHEN 'imap' THEN a.allow_imap ELSE a.allow_pop3 END
             THEN upper(s.protocol) || ' is no longer allowed for this account'
+        WHEN a.login_networks <> '{}' AND NOT s.client_address <<= ANY (a.login_networks)
+            THEN 'Your network is no longer allowed for this account'
         WHEN s.app_password_id <> 0 AND p.id IS NULL THEN 'App password revoked' ELSE '' END
     FROM unnest(%(numbers)s::bigint[], %(protocols)s::text[], %(account_ids)s::bigint[], %(addresses)s::inet[],
         %(client_ids)s::text[], %(tls)s::boolean[], %(since)s::timestamptz[], %(mailboxes)s::text[],

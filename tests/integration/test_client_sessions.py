@@ -19,6 +19,7 @@ from tests.integration.imap_server import PASSWORD
 from tests.integration.imap_server import imap_process_of_module as imap_process_of_module
 from tests.integration.imap_server import imap_server as imap_server
 
+ELSEWHERE = "Your network is no longer allowed for this account"
 SESSIONS = "SELECT s.*, a.address FROM client_session s JOIN account a ON a.id = s.account_id ORDER BY s.id"
 
 
@@ -74,6 +75,22 @@ def test_an_imap_session_is_listed_with_what_it_says_and_selects_and_ended_withi
     assert (row["protocol"], row["tls"], row["client_id"]) == ("imap", True, "Thunderbird 115.3")
     with pytest.raises(ConnectionError):
         client.read_line()
+
+
+def test_sessions_from_networks_that_are_allowed_no_more_end_within_three_seconds(imap):
+    address, other = imap.account(), imap.account()
+    client, there = imap.login(address), imap.login(other)
+    pop3 = pop3_login(imap, address)
+    wait_until(lambda: len(sessions(imap.database_url, address)) == 2, what="listed")
+
+    begun = time.monotonic()
+    imap.execute("UPDATE account SET login_networks = '{192.0.2.0/24}' WHERE address = %s", (address,))
+    imap.execute("UPDATE account SET login_networks = '{127.0.0.0/8}' WHERE address = %s", (other,))
+
+    assert client.read_line() == f"* BYE {ELSEWHERE}\r\n".encode()
+    assert pop3.file.readline() == f"-ERR [AUTH] {ELSEWHERE}\r\n".encode()
+    assert time.monotonic() - begun < 3
+    there.ok(b"NOOP")
 
 
 def test_one_account_has_so_many_connections_over_both_protocols(imap):
@@ -166,6 +183,9 @@ def test_an_end_that_is_wanted_stays_wanted_until_the_row_is_gone(conn):
         ("UPDATE account SET enabled = false", {1: "Account disabled", 2: "Account disabled"}),
         ("UPDATE account SET allow_imap = false", {1: "IMAP is no longer allowed for this account"}),
         ("UPDATE account SET allow_pop3 = false", {2: "POP3 is no longer allowed for this account"}),
+        ("UPDATE account SET login_networks = '{198.51.100.0/24, 2001:db8::/32}'", {1: ELSEWHERE, 2: ELSEWHERE}),
+        ("UPDATE account SET login_networks = '{198.51.100.0/24, 192.0.2.0/24}'", {}),
+        ("UPDATE account SET login_networks = '{}'", {}),
         ("UPDATE account SET display_name = 'x', enabled = true", {}),
         ("DELETE FROM account", {1: "Account disabled", 2: "Account disabled"}),
     ],
@@ -228,6 +248,7 @@ class Site:
         self.limits = SimpleNamespace(connections=set(), gone=[])
         self.registry = SessionRegistry(self.limits)
         self.told, self.answer, self.failure, self.begun = [], Answer({}, "at noon"), None, 0
+        self.addresses = []
 
     def connect(self, **more):
         now = asyncio.get_running_loop().time()
@@ -246,6 +267,7 @@ class Site:
             self.begun += 1
             return None
         assert function is tell
+        self.addresses += [row.client_address for row in rows]
         self.told.append(([(row.number, row.mailbox, row.idle_since is not None) for row in rows], list(gone)))
         return self.answer
 
@@ -266,6 +288,20 @@ def test_what_has_not_changed_is_not_told_again():
         assert await site.tell() == ([], [])
         connection.session.mailbox_name = "Sent"
         assert await site.tell() == ([(1, "Sent", False)], [])
+
+    on_loop(dialogue)
+
+
+def test_a_client_of_an_ipv6_socket_is_told_by_its_own_address():
+    """A network of IPv4 has no room for ::ffff:192.0.2.1."""
+
+    async def dialogue(site):
+        site.connect(peer="::ffff:192.0.2.1")
+        site.connect(peer="fe80::1%eth0")
+
+        await site.tell()
+
+        assert sorted(site.addresses) == ["192.0.2.1", "fe80::1"]
 
     on_loop(dialogue)
 

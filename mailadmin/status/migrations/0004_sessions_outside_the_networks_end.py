@@ -1,0 +1,47 @@
+"""Sessions from networks that an account is no longer allowed to log in from are ended, as if it could not log in."""
+
+from django.db import migrations
+
+FUNCTION = """
+CREATE OR REPLACE FUNCTION end_sessions_of_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE client_session SET end_wanted = CASE WHEN TG_OP = 'DELETE' OR NOT NEW.enabled THEN 'Account disabled'
+            WHEN NOT CASE protocol WHEN 'imap' THEN NEW.allow_imap ELSE NEW.allow_pop3 END
+                THEN upper(protocol) || ' is no longer allowed for this account'
+            ELSE 'Your network is no longer allowed for this account' END
+        WHERE account_id = OLD.id AND end_wanted = '' AND (TG_OP = 'DELETE' OR NOT NEW.enabled
+            OR NOT CASE protocol WHEN 'imap' THEN NEW.allow_imap ELSE NEW.allow_pop3 END
+            OR (NEW.login_networks <> '{}' AND NOT client_address <<= ANY (NEW.login_networks)));
+    RETURN NULL;
+END $$
+"""
+FUNCTION_BEFORE = """
+CREATE OR REPLACE FUNCTION end_sessions_of_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE client_session SET end_wanted = CASE WHEN TG_OP = 'DELETE' OR NOT NEW.enabled THEN 'Account disabled'
+            ELSE upper(protocol) || ' is no longer allowed for this account' END
+        WHERE account_id = OLD.id AND end_wanted = '' AND (TG_OP = 'DELETE' OR NOT NEW.enabled
+            OR NOT CASE protocol WHEN 'imap' THEN NEW.allow_imap ELSE NEW.allow_pop3 END);
+    RETURN NULL;
+END $$
+"""
+BEFORE = "enabled, allow_imap, allow_pop3"
+
+
+def trigger(columns: str) -> str:
+    return (
+        f"DROP TRIGGER end_sessions ON account; CREATE TRIGGER end_sessions AFTER DELETE OR UPDATE OF {columns} "
+        "ON account FOR EACH ROW EXECUTE FUNCTION end_sessions_of_account()"
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("status", "0003_which_permission_went"),
+        ("directory", "0007_last_logins_over_every_protocol"),
+    ]
+
+    operations = [
+        migrations.RunSQL(FUNCTION, FUNCTION_BEFORE),
+        migrations.RunSQL(trigger(f"{BEFORE}, login_networks"), trigger(BEFORE)),
+    ]
