@@ -5,7 +5,7 @@
     ├── StoreError
     │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, MailboxBelowItself, HasChildren, CannotDeleteInbox
     │   ├── OverQuota, MessageGone, NotPermitted, IdentifierInvalid, AclTooLong
-    │   ├── MetadataTooBig, MetadataTooMany
+    │   ├── TooManyMailboxes, TooManySubscriptions, MetadataTooBig, MetadataTooMany
     │   └── MailboxInUse*, StoreUnavailable*, StoreFull*
     ├── DirectoryUnavailable*
     ├── QueueUnavailable*
@@ -75,6 +75,14 @@ class IdentifierInvalid(StoreError):
 
 class AclTooLong(StoreError):
     """The list of rights has as many entries as it may have."""
+
+
+class TooManyMailboxes(StoreError):
+    """The account has as many mailboxes as it may have."""
+
+
+class TooManySubscriptions(StoreError):
+    """The account has subscribed to as many names as it may."""
 
 
 class MetadataTooBig(StoreError):

@@ -33,6 +33,8 @@ from mailcore.errors import (
     StoreFull,
     StoreUnavailable,
     TooManyConnections,
+    TooManyMailboxes,
+    TooManySubscriptions,
 )
 
 UNAVAILABLE = Completion("NO", b"UNAVAILABLE", "Temporarily unavailable, try again later")
@@ -48,6 +50,8 @@ COMPLETIONS: dict[type[MailError], Completion] = {
     NotPermitted: Completion("NO", b"NOPERM", "Permission denied"),
     IdentifierInvalid: Completion("NO", b"CANNOT", "Nobody here can have such an entry"),
     AclTooLong: Completion("NO", b"LIMIT", "Too many entries"),
+    TooManyMailboxes: Completion("NO", b"LIMIT", "Too many mailboxes"),
+    TooManySubscriptions: Completion("NO", b"LIMIT", "Too many subscriptions"),
     # RFC 5464 section 4.3.
     MetadataTooBig: Completion("NO", b"METADATA MAXSIZE 65536", "Value too large"),
     MetadataTooMany: Completion("NO", b"METADATA TOOMANY", "Too many annotations"),

@@ -18,6 +18,7 @@ from mailcore.errors import (
     MailError,
     MessageGone,
     OverQuota,
+    TooManyMailboxes,
 )
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ SENTENCES: dict[type[MailError], tuple[int, str]] = {
     MailboxExists: (409, "There is a folder of that name already."),
     MailboxNameInvalid: (400, "This cannot be the name of a folder."),
     MailboxBelowItself: (400, "A folder cannot be moved into itself."),
+    TooManyMailboxes: (409, "There are too many folders already; delete some first."),
     HasChildren: (409, "The folder has folders in it; delete those first."),
     CannotDeleteInbox: (409, "The inbox always exists."),
     OverQuota: (409, "Your mailbox is full. Delete something you do not need any more, and empty the trash."),

@@ -105,6 +105,7 @@ SUBSCRIBE = """
 INSERT INTO subscription (account_id, name) SELECT %(account_id)s::bigint, unnest(%(names)s::text[])
 ON CONFLICT (account_id, name) DO NOTHING
 """
+COUNT_SUBSCRIPTIONS = "SELECT count(*) FROM subscription WHERE account_id = %(account_id)s"
 UNSUBSCRIBE = "DELETE FROM subscription WHERE account_id = %(account_id)s AND name = %(name)s"
 
 ACCOUNT_USAGE = "SELECT bytes, messages FROM account_usage WHERE account_id = %(account_id)s"

@@ -20,6 +20,8 @@ from mailcore.errors import (
     MailboxExists,
     MailboxNotFound,
     StoreUnavailable,
+    TooManyMailboxes,
+    TooManySubscriptions,
 )
 from mailcore.identity import AccountRef
 from mailcore.index import statements
@@ -37,6 +39,10 @@ from mailcore.store.layout import INBOX, SEPARATOR, canonical_name, normalised
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
+
+MOST_MAILBOXES = 10_000
+MOST_SUBSCRIPTIONS = 10_000
+"""Of an account; no quota counts them, and every LIST reads them all."""
 
 # RFC 6154; what a new account starts with.
 DEFAULT_MAILBOXES: Mapping[str, str] = MappingProxyType(
@@ -96,7 +102,7 @@ def create_mailbox(
     conn: Connection, storage: Storage, account: AccountRef, name: str, special_use: str = ""
 ) -> MailboxRecord:
     """Create a mailbox and those above it that are missing (RFC 3501 section 6.3.3); one trailing "/" is dropped.
-    Raises MailboxExists, MailboxNameInvalid.
+    Raises MailboxExists, MailboxNameInvalid, TooManyMailboxes.
     """
     name = canonical_name(name.removesuffix(SEPARATOR))
     with conn.transaction():
@@ -131,7 +137,8 @@ def delete_mailbox(
 def rename_mailbox(conn: Connection, storage: Storage, account: AccountRef, old: str, new: str) -> list[int]:
     """Rename a mailbox and those below it; of a level that is only there for those below it, just these. INBOX
     instead moves its messages to `new` and stays (RFC 3501 section 6.3.5). Raises MailboxNotFound, MailboxExists,
-    MailboxBelowItself, MailboxNameInvalid. Returns the ids of those that have another name, or other messages, now.
+    MailboxBelowItself, MailboxNameInvalid, TooManyMailboxes. Returns the ids of those that have another name, or other
+    messages, now.
     """
     new = canonical_name(new.removesuffix(SEPARATOR))
     for record in (each for each in list_mailboxes(conn, account) if each.name in spellings(old)):
@@ -164,14 +171,25 @@ def subscriptions(conn: Connection, account: AccountRef) -> set[str]:
 
 
 def set_subscribed(conn: Connection, account: AccountRef, name: str, subscribed: bool) -> None:
-    """Put a name on the list of LSUB, or take it off. The mailbox need not exist (RFC 3501 section 6.3.6)."""
+    """Put a name on the list of LSUB, or take it off. The mailbox need not exist (RFC 3501 section 6.3.6). Raises
+    MailboxNameInvalid, TooManySubscriptions.
+    """
     if subscribed:
         canonical = canonical_name(name.removesuffix(SEPARATOR))
         found = [each for each in spellings(name.removesuffix(SEPARATOR)) if _find(conn, account, each)]
-        conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": [*found, canonical][:1]})
+        _subscribe(conn, account, [*found, canonical][0])
     else:
         for spelling in spellings(name):
             conn.execute(statements.UNSUBSCRIBE, {"account_id": account.id, "name": spelling})
+
+
+def _subscribe(conn: Connection, account: AccountRef, name: str) -> None:
+    with conn.transaction():
+        conn.execute(statements.LOCK_ACCOUNT, {"account_id": account.id})
+        is_new = conn.execute(statements.SUBSCRIBE, {"account_id": account.id, "names": [name]}).rowcount
+        counted = conn.execute(statements.COUNT_SUBSCRIPTIONS, {"account_id": account.id}).fetchone()
+        if is_new and counted and counted[0] > MOST_SUBSCRIPTIONS:
+            raise TooManySubscriptions(f"{account.address}: {counted[0]}")
 
 
 def ensure_inboxes(conn: Connection, account_ids: Sequence[int]) -> None:
@@ -247,6 +265,8 @@ def _create_missing(
     missing = {name: uses.get(name, "") for name in names if name not in existing}
     if not missing:
         return
+    if len(existing) + len(missing) > MOST_MAILBOXES:
+        raise TooManyMailboxes(f"{account.address}: {len(existing)}, and {len(missing)} more")
     _insert(conn, account, missing)
     # RFC 4314 section 4: who may read a mailbox may read what is made below it.
     above = {name: next((each for each in reversed(_above(name)) if each in existing), None) for name in missing}

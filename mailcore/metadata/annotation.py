@@ -17,6 +17,9 @@ Connection = psycopg.Connection[Any]
 LARGEST_VALUE = 64 * 1024
 MOST_ENTRIES = 100
 """Of one reader and of /shared, in each mailbox and for the server."""
+MOST_OF_ACCOUNT = 10_000
+MOST_OCTETS_OF_ACCOUNT = 1024 * 1024
+"""Of all annotations that count for an account: its own, and those in its mailboxes that all share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,14 @@ def write(conn: Connection, reader: AccountRef, mailbox_id: int | None, values: 
             counted = conn.execute(counting, whose).fetchone()
             if counted and counted[0] > MOST_ENTRIES:
                 raise MetadataTooMany(f"{counted[0]} annotations")
+            _require_room(conn, whose)
+
+
+def _require_room(conn: Connection, whose: Mapping[str, int | None]) -> None:
+    """Commands that come at once are not seen by each other: a few may be let in beyond the limit."""
+    used = conn.execute(statements.USE_OF_ACCOUNT, whose).fetchone()
+    if used and (used[0] > MOST_OF_ACCOUNT or used[1] > MOST_OCTETS_OF_ACCOUNT):
+        raise MetadataTooMany(f"{used[0]} annotations of the account, {used[1]} octets")
 
 
 _STATEMENTS = {

@@ -45,6 +45,22 @@ SELECT count(*) FROM mailbox_metadata
 WHERE mailbox_id = %(mailbox_id)s AND reader_id IS NOT DISTINCT FROM %(reader)s::bigint
 """
 COUNT_OF_SERVER = "SELECT count(*) FROM server_metadata WHERE reader_id = %(reader)s"
+# What counts for an account: its own annotations wherever they are, and those in its mailboxes that all share. Without
+# a reader it is the mailbox's owner who is asked about.
+USE_OF_ACCOUNT = """
+WITH asked AS (
+    SELECT coalesce(%(reader)s::bigint, (SELECT account_id FROM mailbox WHERE id = %(mailbox_id)s::bigint)) AS id
+), size AS (
+    SELECT octet_length(value) AS octets FROM mailbox_metadata WHERE reader_id = (SELECT id FROM asked)
+    UNION ALL
+    SELECT octet_length(value) FROM server_metadata WHERE reader_id = (SELECT id FROM asked)
+    UNION ALL
+    SELECT octet_length(shared.value)
+    FROM mailbox JOIN mailbox_metadata shared ON shared.mailbox_id = mailbox.id AND shared.reader_id IS NULL
+    WHERE mailbox.account_id = (SELECT id FROM asked)
+)
+SELECT count(*), coalesce(sum(octets), 0) FROM size
+"""
 
 SET_SPECIAL_USE = "UPDATE mailbox SET special_use = %(use)s WHERE id = %(mailbox_id)s"
 DIGESTS = """

@@ -14,6 +14,8 @@ from mailcore.errors import (
     MessageGone,
     OverQuota,
     StoreUnavailable,
+    TooManyMailboxes,
+    TooManySubscriptions,
 )
 from mailcore.index.records import DELETED, FLAGGED, SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import account as accounts
@@ -63,6 +65,44 @@ def test_inbox_is_subscribed_though_a_delivery_made_it_before_the_first_login(ow
 
     names = {record.name for record in accounts.list_mailboxes(owner.conn, early)}
     assert accounts.subscriptions(owner.conn, early) == names >= {"INBOX", "Trash"}
+
+
+def test_an_account_has_so_many_mailboxes_and_no_more(owner, monkeypatch):
+    """Levels above count, and so do those that RENAME makes; what is refused leaves nothing behind."""
+    monkeypatch.setattr(accounts, "MOST_MAILBOXES", 8)
+    conn, storage, account = owner.conn, owner.storage, owner.account
+
+    with pytest.raises(TooManyMailboxes):
+        accounts.create_mailbox(conn, storage, account, "a/b/c")
+    accounts.create_mailbox(conn, storage, account, "a/b")
+    for refused in (
+        lambda: accounts.create_mailbox(conn, storage, account, "c"),
+        lambda: accounts.rename_mailbox(conn, storage, account, "a", "d/a"),
+        lambda: accounts.rename_mailbox(conn, storage, account, "INBOX", "old"),
+    ):
+        with pytest.raises(TooManyMailboxes):
+            refused()
+    accounts.rename_mailbox(conn, storage, account, "a/b", "b")
+    names = {record.name for record in accounts.list_mailboxes(conn, account)}
+
+    assert len(names) == 8 and {"a", "b"} <= names
+    assert set(storage.store(account).list_mailboxes()) == names
+
+
+def test_an_account_subscribes_to_so_many_names_and_no_more(owner, monkeypatch):
+    before = accounts.subscriptions(owner.conn, owner.account)
+    monkeypatch.setattr(accounts, "MOST_SUBSCRIPTIONS", len(before) + 1)
+
+    accounts.set_subscribed(owner.conn, owner.account, "one", True)
+    with pytest.raises(TooManySubscriptions):
+        accounts.set_subscribed(owner.conn, owner.account, "two", True)
+    accounts.set_subscribed(owner.conn, owner.account, "one", True)
+    with_one = accounts.subscriptions(owner.conn, owner.account)
+    accounts.set_subscribed(owner.conn, owner.account, "one", False)
+    accounts.set_subscribed(owner.conn, owner.account, "two", True)
+
+    assert with_one == before | {"one"}
+    assert accounts.subscriptions(owner.conn, owner.account) == before | {"two"}
 
 
 def test_inbox_stays_unsubscribed_when_its_owner_wants_it_so(owner):

@@ -83,6 +83,30 @@ def test_limits_hold_for_all_or_nothing(client: RawClient):
     client.ok(b'SETMETADATA INBOX (/shared/n "each hundred of its own")')
 
 
+def test_all_annotations_of_an_account_have_a_limit_together(imap: ImapServer):
+    """1 MiB, wherever they are: its own, and the shared ones of its mailboxes, whoever sets them."""
+    owner_name, friend_name = imap.account(), imap.account()
+    owner, friend = imap.login(owner_name), imap.login(friend_name)
+    owner.ok(f"SETACL Drafts {friend_name} lri".encode())
+    theirs, largest = f"user/{owner_name}/Drafts".encode(), b"{65536+}\r\n" + b"x" * 65536
+
+    for number in range(5):
+        for mailbox, kind in ((b"INBOX", b"private"), (b"Sent", b"shared"), (b'""', b"private")):
+            owner.ok(b"SETMETADATA %b (/%b/n%d %b)" % (mailbox, kind, number, largest))
+    friend.ok(b"SETMETADATA %b (/shared/comment %b)" % (theirs, largest))
+    full = [
+        code(owner, b'SETMETADATA INBOX (/private/comment "x")'),
+        code(owner, b'SETMETADATA Trash (/shared/comment "x")'),
+        code(owner, b'SETMETADATA "" (/private/comment "x")'),
+        code(friend, b'SETMETADATA %b (/shared/other "x")' % theirs),
+    ]
+    friend.ok(b'SETMETADATA %b (/private/comment "his own")' % theirs)
+    owner.ok(b"SETMETADATA INBOX (/private/n0 NIL)")
+
+    assert full == [b"METADATA TOOMANY"] * 4
+    owner.ok(b'SETMETADATA Trash (/shared/comment "x")')
+
+
 def test_shared_annotations_of_the_server_are_the_administrators(client: RawClient):
     assert code(client, b'SETMETADATA "" (/shared/comment "mine")') == b"NOPERM"
     answer = client.ok(b'GETMETADATA (DEPTH infinity) "" /shared')

@@ -88,3 +88,39 @@ def test_status_tells_what_expunge_would_give_back(imap: ImapServer):
         (b"INBOX", b"%d" % len(MESSAGE)),
         (b"Sent", b"0"),
     ]
+
+
+def test_mailboxes_have_a_limit(imap: ImapServer) -> None:
+    """RFC 5530 section 3: LIMIT. Appending to a mailbox that is there goes on, and so does deleting."""
+    address = imap.account()
+    client = imap.login(address)
+    imap.execute(
+        "INSERT INTO mailbox (account_id, name, uidvalidity, uidnext, highestmodseq, first_recent_uid, special_use,"
+        " messages, unseen, size)"
+        " SELECT id, 'many' || n, 1, 1, 1, 1, '', 0, 0, 0 FROM account, generate_series(1, 9994) n WHERE address = %s",
+        (address,),
+    )
+
+    refused = [client.command(command) for command in (b"CREATE more", b"RENAME Archive a/b", b"RENAME INBOX old")]
+
+    assert [answer.tagged.split(b" ", 1)[1] for answer in refused] == [b"NO [LIMIT] Too many mailboxes\r\n"] * 3
+    client.append(b"INBOX", b"Subject: x\r\n\r\n")
+    client.ok(b"DELETE Junk")
+    client.ok(b"CREATE more")
+
+
+def test_subscriptions_have_a_limit(imap: ImapServer) -> None:
+    address = imap.account()
+    client = imap.login(address)
+    imap.execute(
+        "INSERT INTO subscription (account_id, name)"
+        " SELECT id, 'many' || n FROM account, generate_series(1, 9994) n WHERE address = %s",
+        (address,),
+    )
+
+    refused = client.command(b"SUBSCRIBE more")
+
+    assert refused.tagged.endswith(b"NO [LIMIT] Too many subscriptions\r\n")
+    client.ok(b"SUBSCRIBE many1")
+    client.ok(b"UNSUBSCRIBE many1")
+    client.ok(b"SUBSCRIBE more")
