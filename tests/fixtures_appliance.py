@@ -160,13 +160,16 @@ class Appliance:
 
     def pids(self, role: str | None = None) -> dict[str, int]:
         """The running children by name ("postgres", "smtpd", or "smtpd.2" where there are several)."""
-        path = self.home / "run" / "appliance.json"
-        children = json.loads(path.read_text())["processes"]
         return {
             child["name"]: child["pid"]
-            for child in children
+            for child in self.children()
             if child["pid"] and (role is None or child["role"] == role)
         }
+
+    def children(self) -> list[dict[str, Any]]:
+        """What the supervisor has written of its children: much quicker to ask than status()."""
+        state: dict[str, Any] = json.loads((self.home / "run" / "appliance.json").read_text())
+        return list(state["processes"])
 
     def manage(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a manage.py command as a person would who knows only MAIL_HOME."""
