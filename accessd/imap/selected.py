@@ -23,6 +23,8 @@ from mailcore.sharing.rights import ALL, CHANGES_MESSAGES, WRITE, settable_bits
 
 NO_RECENT = 2**32
 """As first_recent_uid: no message is \\Recent, whatever comes."""
+MOST_KNOWN = 10_000
+"""Flags of so many messages are not told again."""
 
 if TYPE_CHECKING:
     from accessd.imap.search_context import Contexts
@@ -37,6 +39,7 @@ class View:
         "_flags",
         "_held_modseq",
         "_keeps_numbers",
+        "_known",
         "_owes_modseq",
         "_saved",
         "_told",
@@ -75,6 +78,8 @@ class View:
         self._told_modseq = 0
         self._owes_modseq = False
         self._keeps_numbers = False
+        # UID -> modseq of flags the client was shown in answer to its own STORE, beyond what it knows all of.
+        self._known: dict[int, int] | None = None
 
     def require(self, *needed: str) -> None:
         """Raises NotPermitted if the reader lacks one of these rights here."""
@@ -173,7 +178,7 @@ class View:
         for row in changes.changed:
             if row.uid > last and row.uid >= self.uidnext:
                 new.append(row.uid)
-            elif self.has(row.uid):
+            elif self.has(row.uid) and not self._is_known(row):
                 self._hold()
                 self._flags[row.uid] = row
         self.take_expunged(changes.gone(self._uids))
@@ -182,6 +187,11 @@ class View:
             self.record = changes.record
         self.modseq = max(self.modseq, changes.highestmodseq)
         self.uidnext = max(self.uidnext, changes.uidnext)
+        if self._known is not None:
+            self._known = {uid: modseq for uid, modseq in self._known.items() if modseq > self.modseq} or None
+
+    def _is_known(self, row: FlagRow) -> bool:
+        return self._known is not None and self._known.get(row.uid) == row.modseq
 
     def take_expunged(self, uids: Iterable[int]) -> None:
         """Note that these are gone."""
@@ -225,14 +235,32 @@ class View:
         self._keeps_numbers = False
         return b"HIGHESTMODSEQ %d" % self.certain_modseq if owes or told > self.certain_modseq else b""
 
-    def take_own(self, modseq: int) -> None:
-        """This session's own STORE has this modseq (0: it changed nothing), and the client knows.
+    def take_own(self, modseq: int, shown: Iterable[FlagRow] = ()) -> None:
+        """This session's own STORE has this modseq (0: it changed nothing), and the client knows; it was `shown` these
+        flags.
 
-        If nobody else came in between, there is nothing left to tell about it; else it is told again, which does no
-        harm, so that the others' change is not lost.
+        If nobody else came in between, there is nothing left to tell about it. Else the next look finds the others'
+        changes and this one, of which the client is told what it was not shown.
         """
-        if modseq == self.modseq + 1:
+        is_next = modseq == self.modseq + 1
+        if is_next:
             self.modseq = modseq
+        if not is_next or self._flags:
+            self._note_shown(shown)
+
+    def _note_shown(self, shown: Iterable[FlagRow]) -> None:
+        known = self._known or {}
+        for row in shown:
+            # New keywords are told with FLAGS first.
+            if not self.has(row.uid) or not self.keywords.issuperset(row.keywords):
+                continue
+            if row.modseq > self.modseq:
+                known[row.uid] = row.modseq
+            waiting = self._flags.get(row.uid)
+            if waiting is not None and waiting.modseq <= row.modseq:
+                del self._flags[row.uid]
+        # What is forgotten is told again, which does no harm.
+        self._known = known if 0 < len(known) <= MOST_KNOWN else None
 
     def flush(self, *, expunge: bool, with_modseq: bool, vanished: bool = False, flags: bool = True) -> list[bytes]:
         """The untagged responses that bring the client up to date; EXPUNGE only if it may be told now, or VANISHED

@@ -216,6 +216,30 @@ def test_pipelined_commands_are_answered_in_order(imap: ImapServer) -> None:
 # Several sessions, IDLE
 
 
+@pytest.mark.parametrize("enable", [b"NOOP", b"ENABLE CONDSTORE", b"ENABLE QRESYNC"])
+def test_flags_that_the_answer_of_store_has_told_are_not_told_again(imap: ImapServer, enable: bytes) -> None:
+    """Whoever has changed something meanwhile, the same message or the session itself by EXPUNGE."""
+    address = imap.account()
+    writer = imap.login(address)
+    for _ in range(4):
+        writer.append(b"INBOX", MESSAGE)
+    reader = imap.login(address)
+    reader.ok(enable)
+    reader.ok(b"SELECT INBOX")
+    writer.ok(b"SELECT INBOX")
+
+    writer.ok(b"STORE 1:2 +FLAGS (\\Flagged)")
+    answer = reader.ok(b"STORE 1,4 +FLAGS (\\Deleted)")
+    told = answer.untagged + reader.ok(b"NOOP").untagged
+    writer.ok(b"STORE 4 -FLAGS (\\Deleted)")
+    reader.ok(b"EXPUNGE")
+    later = reader.ok(b"STORE 1 +FLAGS (\\Seen)").untagged + reader.ok(b"NOOP").untagged
+
+    numbers = [line.split()[1] for line in told if b" FETCH " in line]
+    assert sorted(numbers) == [b"1", b"2", b"4"]
+    assert [line.split()[1] for line in later if b" FETCH " in line and b"\\Seen" in line] == [b"1"]
+
+
 def test_new_mail_reaches_an_idling_client_at_once(imap: ImapServer) -> None:
     address = imap.account()
     reader, writer = selected(imap, address), imap.login(address)

@@ -124,7 +124,7 @@ class _Reader:
 
 def _spread_seen(session: ImapSession, fetched: Fetched) -> None:
     if fetched.seen.rows:
-        session.selected.take_own(fetched.seen.modseq)
+        session.selected.take_own(fetched.seen.modseq, fetched.seen.rows)
         session.announce([session.selected.record.id])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from accessd.imap.command import Store
@@ -49,7 +50,7 @@ async def store(session: ImapSession, command: Store) -> AsyncGenerator[Response
     told = _responses(session, command, result)
     if told:
         yield b"".join(told)
-    view.take_own(result.modseq)
+    view.take_own(result.modseq, chain(() if command.silent else result.rows, result.modified))
     yield _completion(session, command, result, asked=len(uids))
 
 

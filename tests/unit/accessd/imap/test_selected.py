@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from accessd.imap.grammar.sequence_set import parse_sequence_set
 from accessd.imap.grammar.tokens import BadSyntax
-from accessd.imap.selected import View
+from accessd.imap.selected import MOST_KNOWN, View
 from mailcore.identity import AccountRef
 from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
 from mailcore.message.flags import SEEN
@@ -117,11 +117,65 @@ def test_the_own_change_is_not_told_again() -> None:
 
 
 def test_the_own_change_is_told_again_if_somebody_came_in_between() -> None:
+    """After .SILENT: others may have given the message flags that the client knows nothing of."""
     view = view_of(3)
 
     view.take_own(12)
-
     assert view.modseq == 10
+    view.take(Changes(12, 4, [row(3, 12)]))
+
+    assert told(view) == b"* 1 FETCH (UID 3 FLAGS ())\r\n"
+
+
+def test_what_a_store_has_shown_is_not_told_again_whoever_came_in_between() -> None:
+    view = view_of(3, 5)
+
+    view.take_own(12, [row(3, 12, SEEN)])
+    assert view.modseq == 10
+    view.take(Changes(12, 6, [row(3, 12, SEEN), row(5, 11)]))
+
+    assert told(view) == b"* 2 FETCH (UID 5 FLAGS ())\r\n"
+    assert (view.modseq, view.certain_modseq) == (12, 12)
+
+
+def test_what_has_changed_since_it_was_shown_is_told() -> None:
+    view = view_of(3)
+
+    view.take_own(12, [row(3, 12, SEEN)])
+    view.take(Changes(13, 4, [row(3, 13)]))
+    view.take_own(15, [row(3, 15, SEEN)])
+    view.take(Changes(16, 4, [row(3, 16)]))
+
+    assert told(view) == b"* 1 FETCH (UID 3 FLAGS ())\r\n"
+
+
+def test_what_waited_to_be_told_is_not_told_after_something_newer() -> None:
+    """NOTIFY may have asked for no changes of flags until now."""
+    view = view_of(3, 5)
+    view.take(Changes(11, 6, [row(3), row(5)]))
+
+    view.take_own(12, [row(3, 12, SEEN)])
+
+    assert told(view) == b"* 2 FETCH (UID 5 FLAGS ())\r\n"
+
+
+def test_keywords_the_client_has_not_heard_of_are_told() -> None:
+    view = view_of(3)
+
+    view.take_own(12, [row(3, 12, keywords=("new",))])
+    view.take(Changes(12, 4, [row(3, 12, keywords=("new",))]))
+
+    assert told(view).startswith(b"* FLAGS (")
+
+
+def test_so_many_that_were_shown_are_remembered_and_no_more() -> None:
+    uids = range(1, MOST_KNOWN + 2)
+    view = view_of(*uids)
+
+    view.take_own(12, [row(uid, 12) for uid in uids])
+    view.take(Changes(12, uids[-1] + 1, [row(uid, 12) for uid in uids]))
+
+    assert told(view).count(b"FETCH") == len(uids)
 
 
 def test_sequence_numbers_that_do_not_exist_are_an_error_uids_are_not() -> None:
