@@ -7,7 +7,7 @@ before SCRAM has none yet: only here is the password known to somebody who may w
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import redis
 from django.conf import settings
@@ -28,6 +28,7 @@ from mailcore.maillog.event import AuthFailed
 from mailcore.maillog.record import Recorder
 from mailcore.throttle.throttle import Throttle
 
+NOT_YOURS = "This is not your password."
 WAIT = "Too many attempts from your network. Wait a minute."
 THROTTLED = "throttled"
 
@@ -73,6 +74,22 @@ class WebmailSignIn(Throttled, AuthenticationForm):
 
 class PanelSignIn(Throttled, PanelAuthenticationForm):
     """Of /admin/login/."""
+
+
+def prove(request: HttpRequest, password: str) -> None:
+    """Who is signed in knows the password, too: the browser may be borrowed. Guesses count as those at the door do.
+
+    Raises ValidationError.
+    """
+    account, client = cast(Account, request.user), client_of(request)
+    if throttle().must_wait(client, account.address):
+        record_failure(client, account.address, "AuthenticationThrottled")
+        raise ValidationError(WAIT, code=THROTTLED)
+    if not account.check_password(password):
+        throttle().failed(client, account.address)
+        record_failure(client, account.address, "wrong password")
+        raise ValidationError(NOT_YOURS)
+    throttle().succeeded(client, account.address)
 
 
 def client_of(request: HttpRequest) -> str:

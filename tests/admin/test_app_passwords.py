@@ -11,6 +11,7 @@ from mailadmin.audit.record import Actor
 from mailadmin.database import raw_connection
 from mailadmin.directory.app_passwords import MOST, make_app_password
 from mailadmin.directory.models import Account, AppPassword, AppPasswordUse
+from mailadmin.sign_in import WAIT
 from mailcore.config.statements import GENERATION
 from mailcore.directory.credential_rows import credentials_of
 from mailcore.directory.credentials import has_secret_form
@@ -49,12 +50,17 @@ def secret_of(response) -> str:
     return found.group()
 
 
+def ask(reader, fields, password=PASSWORD):
+    """For a new app password, on one's own page."""
+    return reader.client.post("/mail/account/", {**fields, "current_password": password})
+
+
 def generation() -> int:
     return raw_connection().execute(GENERATION).fetchone()[0]
 
 
 def test_one_is_made_on_ones_own_page_and_shown_once(reader):
-    made = reader.client.post("/mail/account/", {"name": "phone", "protocols": ["imap", "smtp"], "networks": ""})
+    made = ask(reader, {"name": "phone", "protocols": ["imap", "smtp"], "networks": ""})
     secret = secret_of(made)
 
     assert has_secret_form(secret)
@@ -66,9 +72,7 @@ def test_one_is_made_on_ones_own_page_and_shown_once(reader):
 
 
 def test_scram_has_one_salt_for_the_password_and_all_app_passwords(reader):
-    secrets = [
-        secret_of(reader.client.post("/mail/account/", {"name": name, "protocols": ["imap"]})) for name in ("a", "b")
-    ]
+    secrets = [secret_of(ask(reader, {"name": name, "protocols": ["imap"]})) for name in ("a", "b")]
 
     found = credentials(reader.account).key_set
 
@@ -77,7 +81,7 @@ def test_scram_has_one_salt_for_the_password_and_all_app_passwords(reader):
 
 
 def test_a_changed_password_leaves_the_app_passwords_as_they_are(reader):
-    secret = secret_of(reader.client.post("/mail/account/", {"name": "phone", "protocols": ["imap"]}))
+    secret = secret_of(ask(reader, {"name": "phone", "protocols": ["imap"]}))
     account = Account.objects.get(pk=reader.account.pk)
     account.set_password("another one, longer")
     account.save()
@@ -90,14 +94,14 @@ def test_a_changed_password_leaves_the_app_passwords_as_they_are(reader):
 def test_an_account_from_before_scram_gets_a_salt_with_its_first_app_password(reader):
     Account.objects.update(scram_salt=None, scram_iterations=None, scram_stored_key=None, scram_server_key=None)
 
-    secret = secret_of(reader.client.post("/mail/account/", {"name": "phone", "protocols": ["imap"]}))
+    secret = secret_of(ask(reader, {"name": "phone", "protocols": ["imap"]}))
 
     found = credentials(reader.account)
     assert found.key_set.keys == (keys_of(secret, found.salt, found.iterations),)
 
 
 def test_the_page_says_where_and_when_each_was_used(reader):
-    reader.client.post("/mail/account/", {"name": "phone", "protocols": ["pop3"], "networks": "192.0.2.0/24"})
+    ask(reader, {"name": "phone", "protocols": ["pop3"], "networks": "192.0.2.0/24"})
     used = AppPassword.objects.get()
     before = generation()
     raw_connection().execute(NOTE_USES, {"ids": [used.pk], "ats": ["2026-11-22 10:00Z"], "addresses": ["192.0.2.9"]})
@@ -110,7 +114,7 @@ def test_the_page_says_where_and_when_each_was_used(reader):
 
 
 def test_one_revokes_ones_own_and_nobody_elses(reader, mail_home):
-    reader.client.post("/mail/account/", {"name": "phone", "protocols": ["imap"]})
+    ask(reader, {"name": "phone", "protocols": ["imap"]})
     found, before = AppPassword.objects.get(), generation()
     other = a_reader("bob@linuxadmin.dev", mail_home)
 
@@ -134,9 +138,39 @@ def test_one_revokes_ones_own_and_nobody_elses(reader, mail_home):
     ],
 )
 def test_what_makes_no_app_password(reader, fields, complaint):
-    response = reader.client.post("/mail/account/", fields)
+    response = ask(reader, fields)
 
     assert response.status_code == 400 and complaint in text_of(response)
+    assert not AppPassword.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [("", "This field is required"), ("wrong", "not your password"), ("x" * 2000, "at most 1024")],
+)
+def test_a_borrowed_browser_makes_none(reader, typed, complaint):
+    response = ask(reader, {"name": "phone", "protocols": ["imap"]}, typed)
+
+    assert response.status_code == 400
+    assert complaint in " ".join(response.context["form"].errors["current_password"])
+    assert complaint in text_of(response) and not SHOWN.search(response.content.decode())
+    assert not AppPassword.objects.exists()
+
+
+def test_an_app_password_is_not_the_password_that_is_asked_for(reader):
+    secret = secret_of(ask(reader, {"name": "phone", "protocols": ["imap"]}))
+
+    assert ask(reader, {"name": "another", "protocols": ["imap"]}, secret).status_code == 400
+
+
+def test_guesses_there_count_as_everywhere(reader):
+    fields = {"name": "phone", "protocols": ["imap"]}
+    for _ in range(20):
+        ask(reader, fields, "wrong")
+
+    response = ask(reader, fields)
+
+    assert response.status_code == 400 and WAIT in text_of(response)
     assert not AppPassword.objects.exists()
 
 
@@ -144,14 +178,14 @@ def test_a_protocol_that_the_account_may_not_use_is_not_offered(reader):
     Account.objects.update(allow_pop3=False)
 
     assert "POP3" not in reader.page("/mail/account/")
-    assert reader.client.post("/mail/account/", {"name": "x", "protocols": ["pop3"]}).status_code == 400
+    assert ask(reader, {"name": "x", "protocols": ["pop3"]}).status_code == 400
 
 
 def test_there_is_a_limit(reader):
     for number in range(MOST):
         make_app_password(Actor("test"), reader.account, f"device {number}")
 
-    response = reader.client.post("/mail/account/", {"name": "one more", "protocols": ["imap"]})
+    response = ask(reader, {"name": "one more", "protocols": ["imap"]})
 
     assert response.status_code == 400 and "Revoke one" in text_of(response)
 
@@ -269,7 +303,7 @@ def test_wrong_api_tokens_are_throttled_and_a_right_one_never(alice):
 
 
 def test_no_secret_gets_into_the_audit_log(reader):
-    secret = secret_of(reader.client.post("/mail/account/", {"name": "phone", "protocols": ["imap"]}))
+    secret = secret_of(ask(reader, {"name": "phone", "protocols": ["imap"]}))
     reader.client.post("/mail/account/only-app-passwords/", {"only": "yes"})
     found = credentials(reader.account)
     hidden = [secret, *(repr(each.stored_key) for each in found.key_set.keys), repr(found.salt), "memory at"]

@@ -37,7 +37,7 @@ def at_both_widths(page: Page, picture: Picture, name: str) -> None:
     """A picture at each; nothing sticks out at the side."""
     for size in ("phone", "desktop"):
         page.set_viewport_size(SIZES[size])
-        picture(page, f"{name}-one")
+        picture(page, f"{name}-{size}")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide"
 
 
@@ -50,6 +50,11 @@ def test_somebody_makes_and_revokes_an_app_password(
     page.click("text=Account and app passwords")
     page.fill("#id_name", "phone")
     page.uncheck("input[value=pop3]")
+    page.fill("#id_current_password", "not it")
+    page.click("text=Make app password")
+    expect(page.locator("#id_current_password + .problem")).to_have_text("This is not your password.")
+    at_both_widths(page, picture, "own-account-not-my-password")
+    page.fill("#id_current_password", PASSWORD)
     page.click("text=Make app password")
 
     expect(page.locator("#secret")).to_have_text(SECRET)
@@ -65,6 +70,7 @@ def test_somebody_makes_and_revokes_an_app_password(
     page.fill("#id_name", "laptop")
     page.click("text=Only from certain networks")
     page.fill("textarea[name=networks]", "192.0.2.1/24")
+    page.fill("#id_current_password", PASSWORD)
     page.click("text=Make app password")
     expect(page.locator(".problem")).to_contain_text("is not a network")
     at_both_widths(page, picture, "own-account-wrong")

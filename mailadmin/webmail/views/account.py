@@ -11,10 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from mailadmin.audit.models import AuditEntry
 from mailadmin.audit.record import Actor, record, values_of
 from mailadmin.autoconfig.profiles import has_profile
-from mailadmin.directory.app_password_form import LABELS, AppPasswordForm
+from mailadmin.directory.app_password_form import LABELS
 from mailadmin.directory.app_passwords import PROTOCOLS, make_app_password, revoke_app_password, with_use
 from mailadmin.directory.last_logins import last_logins
 from mailadmin.directory.models import Account, AppPassword
+from mailadmin.webmail.own_app_password import OwnAppPasswordForm
 from mailadmin.webmail.policy import page
 from mailadmin.webmail.views.folders import frame
 
@@ -24,11 +25,11 @@ from mailadmin.webmail.views.folders import frame
 def account(request: HttpRequest) -> HttpResponse:
     """The page; posting to it makes an app password, which the answer shows this once."""
     owner = cast(Account, request.user)
-    form, made, secret = _form(owner, request.POST or None), None, ""
+    form, made, secret = _form(request, owner, request.POST or None), None, ""
     if form.is_bound and form.is_valid():
         try:
-            made, secret = make_app_password(Actor.of_request(request), owner, **form.cleaned_data)
-            form = _form(owner)
+            made, secret = make_app_password(Actor.of_request(request), owner, **form.wanted())
+            form = _form(request, owner)
         except ValidationError as error:
             form.add_error(None, ValidationError(error.messages))
     context = _context(request, owner, form, made, secret)
@@ -61,9 +62,9 @@ def only_app_passwords(request: HttpRequest) -> HttpResponse:
     return redirect("webmail:account")
 
 
-def _form(owner: Account, data: Any = None) -> AppPasswordForm:
+def _form(request: HttpRequest, owner: Account, data: Any = None) -> OwnAppPasswordForm:
     allowed = _allowed(owner)
-    form = AppPasswordForm(data, initial={"protocols": list(allowed)})
+    form = OwnAppPasswordForm(request, data, initial={"protocols": list(allowed)})
     form.fields["protocols"].choices = [(name, LABELS[name]) for name in allowed]  # type: ignore[attr-defined]
     return form
 
@@ -74,7 +75,7 @@ def _allowed(owner: Account) -> tuple[str, ...]:
 
 
 def _context(
-    request: HttpRequest, owner: Account, form: AppPasswordForm, made: AppPassword | None, secret: str
+    request: HttpRequest, owner: Account, form: OwnAppPasswordForm, made: AppPassword | None, secret: str
 ) -> dict[str, Any]:
     own: dict[str, Any] = {
         "title": "Your account",
