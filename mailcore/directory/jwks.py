@@ -1,19 +1,27 @@
 """Keys of an OAuth issuer: a JWK set (RFC 7517) as PyJWT's keys, by key id; fetched from its address or given.
 
-Only RSA and P-256 keys count, each for the one algorithm we take from it: a token cannot choose another.
+Only RSA and P-256 keys count, each for the one algorithm we take from it: a token cannot choose another. A fetch holds
+its thread for a bounded time, whoever answers: at most STEP_LIMIT_S for each address to connect to and for TLS, and all
+in all FETCH_LIMIT_S for the answer, however slowly it drips.
 """
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
+import socket
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mailcore.errors import DirectoryUnavailable
 
-FETCH_LIMIT_S = 5.0
+STEP_LIMIT_S = 5.0
+FETCH_LIMIT_S = 10.0
 MAX_BYTES = 1024 * 1024
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 
@@ -63,17 +71,80 @@ class _NoDetours(urllib.request.HTTPRedirectHandler):
         """The redirection is the answer, which is an error."""
 
 
-_OPENER = urllib.request.build_opener(_NoDetours)
+class _UntilDeadline(io.RawIOBase):
+    """What a socket brings until then; each octet may not begin the time anew."""
+
+    def __init__(self, raw: Any, sock: socket.socket, deadline: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Raises TimeoutError."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the answer takes too long")
+        self._sock.settimeout(left_s)
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        """The socket too, as a response does."""
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """Status, header and body, or TimeoutError at the deadline."""
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **more: Any) -> None:
+        super().__init__(sock, *args, **more)
+        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), sock, deadline))
+
+
+class _InTime(http.client.HTTPConnection):
+    """A connection whose time runs from its beginning."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        deadline = time.monotonic() + FETCH_LIMIT_S
+        self.response_class = partial(_Answer, deadline=deadline)  # type: ignore[assignment]
+
+
+class _TlsInTime(_InTime, http.client.HTTPSConnection):
+    """The same with TLS."""
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Called by the opener."""
+        return self.do_open(_InTime, request)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Called by the opener."""
+        return self.do_open(_TlsInTime, request)
+
+
+_OPENER = urllib.request.build_opener(_NoDetours, _Http, _Https)
 
 
 def fetch_jwks(url: str) -> tuple[SigningKey, ...]:
-    """Blocking, FETCH_LIMIT_S for each step. Raises DirectoryUnavailable."""
+    """Blocking, within the limits above; at most MAX_BYTES. Raises DirectoryUnavailable."""
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
     try:
-        with _OPENER.open(request, timeout=FETCH_LIMIT_S) as answer:
-            return parse_jwks(answer.read(MAX_BYTES).decode("utf-8"))
+        with _OPENER.open(request, timeout=STEP_LIMIT_S) as answer:
+            text = answer.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} octets")
+        return parse_jwks(text.decode("utf-8"))
     except urllib.error.HTTPError as error:
         error.close()
         raise DirectoryUnavailable(f"keys of {url}: {error}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise DirectoryUnavailable(f"keys of {url}: {error}") from error
