@@ -30,6 +30,7 @@ from accessd.imap.notify_events import (
     status_items,
     unreadable,
 )
+from accessd.imap.notify_everybody import EverybodyWatch
 from accessd.imap.response import astring, mailbox, mailbox_list, untagged
 from accessd.imap.status_response import status_response
 from mailcore.identity import AccountRef
@@ -83,6 +84,7 @@ class Notifier:
         self._followed: dict[int, frozenset[str]] = {}
         self._wakes: dict[int, _Wake] = {}
         self._accounts: set[int] = set()
+        self._everybody: EverybodyWatch | None = None
         self._due: set[int] = set()
         self._list_is_due = False
         self._not_before = 0.0
@@ -120,7 +122,9 @@ class Notifier:
             hub.unwatch(mailbox_id, wake)
         for account_id in self._accounts:
             hub.unwatch_account(account_id, self)
-        self._wakes, self._accounts = {}, set()
+        if self._everybody is not None:
+            self._everybody.stop()
+        self._wakes, self._accounts, self._everybody = {}, set(), None
         if self._timer is not None:
             self._timer.cancel()
 
@@ -205,6 +209,8 @@ class Notifier:
 
     def _follow_accounts(self, account_ids: Iterable[int]) -> None:
         wanted = set(account_ids) if self.interest.follows_anything else set()
+        if wanted and self._everybody is None:
+            self._everybody = EverybodyWatch(self._session.context.hub, self._session.reader, self)
         for gone in self._accounts - wanted:
             self._session.context.hub.unwatch_account(gone, self)
         for account_id in wanted - self._accounts:

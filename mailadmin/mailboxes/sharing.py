@@ -33,13 +33,11 @@ def share(actor: Actor, mailbox: Mailbox, identifier: str, letters: Iterable[str
     granted = rights.read("".join(letters))
     if not granted:
         raise ValidationError({"rights": "Choose at least one right; to end a share, delete it."})
-    account = mailbox.account
-    owner = AccountRef(account.pk, account.address, account.store)
     try:
         who = Identifier.parse(identifier.strip())
         with transaction.atomic():
             before = _rights_of(mailbox, who)
-            acl.change(raw_connection(), owner, mailbox.pk, who, granted)
+            acl.change(raw_connection(), _owner(mailbox), mailbox.pk, who, granted)
             _record(actor, mailbox, who, before, granted)
     except IdentifierInvalid:
         raise ValidationError({"identifier": NOBODY}) from None
@@ -56,6 +54,11 @@ def unshare(actor: Actor, entry: MailboxAcl) -> None:
         _record(actor, entry.mailbox, who, entry.rights, "")
 
 
+def _owner(mailbox: Mailbox) -> AccountRef:
+    account = mailbox.account
+    return AccountRef(account.pk, account.address, account.store)
+
+
 def _rights_of(mailbox: Mailbox, who: Identifier) -> str:
     found = MailboxAcl.objects.filter(mailbox=mailbox, identifier=who.name, negative=who.negative).first()
     return found.rights if found else ""
@@ -67,8 +70,7 @@ def _record(actor: Actor, mailbox: Mailbox, who: Identifier, before: str, after:
     action = AuditEntry.Action
     deed = action.CREATED if not before else action.DELETED if not after else action.CHANGED
     record_deed(actor, deed, "share", f"{mailbox.account} {mailbox.name} for {who}", {"rights": [before, after]})
-    named = acl.account_of(raw_connection(), who)
-    concerned = [mailbox.account_id, *([named.id] if named else [])]
+    concerned = acl.concerned(raw_connection(), _owner(mailbox), who)
     transaction.on_commit(lambda: _announce(mailbox, concerned))
 
 

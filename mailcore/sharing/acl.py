@@ -6,6 +6,7 @@ owner has every right always and therefore no entry.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,12 +17,14 @@ import psycopg
 from mailcore.address import Address
 from mailcore.errors import AclTooLong, AddressSyntaxError, IdentifierInvalid
 from mailcore.identity import AccountRef
-from mailcore.sharing import rights, statements
+from mailcore.sharing import names, rights, statements
 
 Connection = psycopg.Connection[Any]
 EVERYBODY = ("anyone", "authenticated")
 MOST_ENTRIES = 1000
 """Of one mailbox. LIST reads the entries of a reader, GETACL those of a mailbox."""
+_FIRST_EVERYBODY = 1 << 62
+"""No account has such an id."""
 
 
 class Change(Enum):
@@ -93,6 +96,21 @@ def account_of(conn: Connection, who: Identifier) -> AccountRef | None:
     """The account that an identifier names; None for everybody."""
     row = conn.execute(statements.ACCOUNT, {"address": who.name}).fetchone()
     return AccountRef(*row) if row else None
+
+
+def concerned(conn: Connection, owner: AccountRef, who: Identifier) -> list[int]:
+    """Whose lists of mailboxes look different when an entry about `who` changes, as ids for events.account_changed."""
+    if who.name in EVERYBODY:
+        return [owner.id, everybody_beside(owner)]
+    named = account_of(conn, who)
+    return [owner.id] if named is None else [owner.id, named.id]
+
+
+def everybody_beside(account: AccountRef) -> int:
+    """What stands for all accounts of the same domain where ids of accounts are expected. Two domains may have the same
+    one, seldom: then some look for nothing.
+    """
+    return _FIRST_EVERYBODY + zlib.crc32(names.domain_of(account.address).encode())
 
 
 def inherit(conn: Connection, account_id: int, parents: Mapping[str, str]) -> None:

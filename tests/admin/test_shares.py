@@ -6,7 +6,10 @@ from django.urls import reverse
 
 from mailadmin.audit.models import AuditEntry
 from mailadmin.directory.models import Account
+from mailadmin.mailboxes import sharing
 from mailadmin.mailboxes.models import Mailbox, MailboxAcl
+from mailcore.identity import AccountRef
+from mailcore.sharing.acl import everybody_beside
 from tests.admin.panel_support import errors_of, messages_of, text_of
 
 
@@ -90,6 +93,24 @@ def test_a_share_is_changed_and_ended(panel, work):
         ("changed", {"rights": ["lr", "lrwi"]}),
         ("deleted", {"rights": ["lrwi", ""]}),
     ]
+
+
+@pytest.mark.parametrize("who", ["anyone", "-authenticated", "admin@linuxadmin.dev"])
+def test_whose_lists_look_different_hear_of_it(
+    panel, work, administrator, django_capture_on_commit_callbacks, monkeypatch, who
+):
+    """Also sessions that have seen nothing of this account before: `anyone` is every account of its domain."""
+    told = []
+    monkeypatch.setattr(sharing.publish, "account_changed", lambda _client, ids: told.append(set(ids)))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        share(panel, work, identifier=who)
+
+    reader = AccountRef(administrator.pk, administrator.address)
+    other = AccountRef(0, "somebody@elsewhere.example")
+    everybody, named = everybody_beside(reader), reader.id
+    assert told == [{work.account_id, named if "@" in who else everybody}]
+    assert everybody_beside(other) != everybody
 
 
 def test_ending_needs_a_post_and_a_share(panel, work):

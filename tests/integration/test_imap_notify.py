@@ -27,8 +27,8 @@ class Pair:
         if rights:
             self.give(rights)
 
-    def give(self, rights: str) -> None:
-        self.owner.ok(f"SETACL Work {self.reader_name} {rights or chr(34) * 2}".encode())
+    def give(self, rights: str, who: str = "") -> None:
+        self.owner.ok(f"SETACL Work {who or self.reader_name} {rights or chr(34) * 2}".encode())
 
     def follow(self, events: bytes = EVENTS) -> list[bytes]:
         return self.reader.ok(b"NOTIFY SET STATUS (subtree %b %b)" % (self.top, events)).untagged
@@ -60,18 +60,24 @@ def test_who_may_see_a_mailbox_but_not_read_it_is_told_so_and_nothing_of_its_mes
     pair.told(b"* STATUS %b (MESSAGES 1 " % pair.work)
 
 
-def test_a_mailbox_comes_and_goes_with_the_right_to_see_it(imap: ImapServer) -> None:
+@pytest.mark.parametrize("who", ["", "anyone", "authenticated"])
+def test_a_mailbox_comes_and_goes_with_the_right_to_see_it(imap: ImapServer, who: str) -> None:
+    """Also to a session that has never seen anything of the owner's: it waits in IDLE, and nobody else says a word."""
     pair = Pair(imap)
     assert pair.follow(b"(MailboxName MessageNew MessageExpunge)") == []
+    pair.reader.send(b"idle IDLE\r\n")
+    pair.told(b"+ ")
 
-    pair.give("lr")
+    pair.give("lr", who)
     pair.told(b'* LIST (\\NonExistent \\HasChildren) "/" %b\r\n' % pair.top)
     pair.told(b'* LIST (\\HasNoChildren) "/" %b\r\n' % pair.work)
     pair.owner.append(b"Work", MESSAGE)
     pair.told(b"* STATUS %b (MESSAGES 1 " % pair.work)
-    pair.give("")
+    pair.give("", who)
     pair.told(b'* LIST (\\NonExistent \\HasNoChildren) "/" %b\r\n' % pair.top)
     pair.told(b'* LIST (\\NonExistent \\HasNoChildren) "/" %b\r\n' % pair.work)
+    pair.reader.send(b"DONE\r\n")
+    pair.reader.read_answer(b"idle")
 
     # Nothing is told of it any more: the next thing said is the answer to a command.
     pair.owner.append(b"Work", MESSAGE)

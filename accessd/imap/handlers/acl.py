@@ -46,11 +46,11 @@ async def set_acl(session: ImapSession, command: SetAcl) -> AsyncGenerator[Respo
     yield Completion()
 
 
-def _set(conn: Connection, reader: AccountRef, command: SetAcl) -> tuple[int, list[AccountRef]]:
+def _set(conn: Connection, reader: AccountRef, command: SetAcl) -> tuple[int, list[int]]:
     place, mailbox_id = _administered(conn, reader, command.mailbox)
     who = Identifier.parse(command.identifier)
     acl.change(conn, place.owner, mailbox_id, who, command.rights, command.change)
-    return mailbox_id, _concerned(conn, place, who)
+    return mailbox_id, acl.concerned(conn, place.owner, who)
 
 
 async def delete_acl(session: ImapSession, command: DeleteAcl) -> AsyncGenerator[Response, None]:
@@ -59,19 +59,13 @@ async def delete_acl(session: ImapSession, command: DeleteAcl) -> AsyncGenerator
     yield Completion()
 
 
-def _delete(conn: Connection, reader: AccountRef, command: DeleteAcl) -> tuple[int, list[AccountRef]]:
+def _delete(conn: Connection, reader: AccountRef, command: DeleteAcl) -> tuple[int, list[int]]:
     place, mailbox_id = _administered(conn, reader, command.mailbox)
     who = Identifier.parse(command.identifier)
     if who.name == place.owner.address:
         raise IdentifierInvalid("the owner has all rights")
     acl.remove(conn, mailbox_id, who)
-    return mailbox_id, _concerned(conn, place, who)
-
-
-def _concerned(conn: Connection, place: Place, who: Identifier) -> list[AccountRef]:
-    """Whose lists of mailboxes look different now."""
-    named = acl.account_of(conn, who)
-    return [place.owner] if named is None else [place.owner, named]
+    return mailbox_id, acl.concerned(conn, place.owner, who)
 
 
 async def list_rights(session: ImapSession, command: ListRights) -> AsyncGenerator[Response, None]:
@@ -103,8 +97,8 @@ def _administered(conn: Connection, reader: AccountRef, name: str) -> tuple[Plac
     return place, get_mailbox(conn, place.owner, place.name).id
 
 
-def _spread(session: ImapSession, mailbox_id: int, concerned: list[AccountRef]) -> None:
+def _spread(session: ImapSession, mailbox_id: int, concerned: list[int]) -> None:
     session.announce([mailbox_id])
-    session.announce_accounts(*concerned)
+    session.context.hub.announce_accounts(concerned)
     if session.view is not None and session.view.record.id == mailbox_id:
         session.look_now()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accessd.imap import notify as notify_module
+from accessd.imap import notify_everybody
 from accessd.imap.grammar.notify import Notify, Which, notify
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
 from accessd.imap.notify import Notifier, TooMuchToFollow, take_picture
@@ -23,6 +24,7 @@ from accessd.imap.notify_events import (
     status_items,
     unreadable,
 )
+from accessd.imap.notify_everybody import EverybodyWatch
 from mailcore.identity import AccountRef
 from mailcore.index.index import mailboxes_of
 from mailcore.index.records import MailboxRecord
@@ -341,6 +343,30 @@ def test_at_the_end_nothing_is_registered() -> None:
         notifier.stop()
 
         assert (session.context.hub.watched, session.context.hub.accounts) == ({}, set())
+
+    asyncio.run(run())
+
+
+def test_rights_of_everybody_are_looked_for_at_once_and_then_every_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One SETACL wakes every session of a domain."""
+    monkeypatch.setattr(notify_everybody, "LOOK_EVERY_S", 0.02)
+
+    async def run() -> None:
+        hub, looked, now = Hub(), [], asyncio.get_running_loop().time
+        again = asyncio.Event()
+        watcher = SimpleNamespace(notify_account=lambda: (looked.append(now()), again.set()))
+        watch = EverybodyWatch(hub, AccountRef(1, "ann@mail.test"), watcher)  # type: ignore[arg-type]
+        for _ in range(2):
+            again.clear()
+            for _ in range(10):
+                watch.notify_account()
+            await asyncio.wait_for(again.wait(), 5)
+        watch.notify_account()
+        watch.stop()
+
+        assert len(looked) == 2
+        assert looked[1] - looked[0] >= 0.02
+        assert not hub.accounts
 
     asyncio.run(run())
 
