@@ -40,7 +40,7 @@ from mailadmin.directory.last_logins import last_logins, unused_for, with_last_l
 from mailadmin.directory.mail_files import remove_mail_after_commit
 from mailadmin.directory.models import CREDENTIAL_FIELDS, Account, Alias, Domain, OauthIssuer
 from mailadmin.directory.quantities import format_bytes
-from mailadmin.directory.templatetags.mailkeep import moment
+from mailadmin.directory.templatetags.mailkeep import age, moment
 from mailadmin.mailboxes.share_admin import shares_of
 from mailadmin.status.account_page import about_account
 from mailcore.config.loader import load_snapshot
@@ -149,10 +149,10 @@ class DomainAdmin(PanelAdmin):
 class UnusedFilter(admin.SimpleListFilter):
     """Accounts that nobody needs any more."""
 
-    title, parameter_name = "not used", "unused_days"
+    title, parameter_name = "last login", "unused_days"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(days, f"for {days} days") for days in UNUSED_DAYS]
+        return [(days, f"none for {days} days") for days in UNUSED_DAYS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
         return unused_for(queryset, int(self.value())) if self.value() in UNUSED_DAYS else queryset
@@ -227,7 +227,10 @@ class AccountAdmin(PanelAdmin):
 
     @display(description="last login", ordering=F("last_login").asc(nulls_first=True))
     def seen(self, account: Any) -> SafeString | str:
-        return moment(account.last_login) or "never"
+        if account.last_login is None:
+            return "never"
+        at = account.last_login.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return format_html('<span class="mk-nowrap" title="{}">{} ago</span>', at, age(account.last_login))
 
     @display(description="last logins")
     def logins(self, account: Account) -> SafeString | str:

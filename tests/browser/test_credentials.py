@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -22,6 +23,12 @@ def person(appliance: Appliance) -> str:
     wanted = {"account": address, "name": "an old tablet with a rather long name that has to go somewhere",
               "protocols": ["imap", "smtp"], "networks": ["127.0.0.0/8", "2001:db8:1:2::/64"]}  # fmt: skip
     assert appliance.api("POST", "app-passwords", wanted).status == 201
+    with psycopg.connect(appliance.database_url, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO account_login SELECT id, 'imap', now() - interval '3 days', %s "
+            "FROM account WHERE address = %s",
+            ["2001:db8:1234:5678:9abc:def0:1234:5678", address],
+        )
     return address
 
 
@@ -84,6 +91,7 @@ def test_an_administrator_makes_and_revokes_one_for_somebody(
     page = open_page(appliance.url, "desktop")
     sign_in(page, appliance.admin, appliance.admin_password, "/admin/")
     page.goto("/admin/directory/account/?q=alice")
+    at_both_widths(page, picture, "accounts")
     page.click(f"#result_list a:has-text('{person}')")
     page.click("#app-passwords >> text=Make one")
     at_both_widths(page, picture, "new-app-password")
