@@ -148,15 +148,15 @@ def test_trust_is_asked_for_each_connection():
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS, errno.ECONNABORTED])
 def test_an_accept_that_fails_is_not_the_last(monkeypatch, number):
     monkeypatch.setattr(accepting, "PAUSE_S", 0.01)
-    accept = asyncio.SelectorEventLoop.sock_accept
+    accept = socket.socket.accept
     failures = [OSError(number, "full")] * 2
 
-    async def failing(self, sock):
+    def failing(self):
         if failures:
             raise failures.pop()
-        return await accept(self, sock)
+        return accept(self)
 
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_accept", failing)
+    monkeypatch.setattr(socket.socket, "accept", failing)
 
     async def scenario(site):
         reader, _ = await site.connect(v1(CLIENT, SERVER))
