@@ -132,6 +132,10 @@ class SearchSegment(models.Model):
     class Meta:
         db_table = "search_segment"
         constraints = [models.UniqueConstraint(fields=["mailbox", "field", "last_uid"], name="search_segment_block")]
+        # Blocks of another rule are looked for all the time, and nearly never there.
+        indexes = [
+            models.Index(fields=["fold_version", "mailbox"], condition=models.Q(field=0), name="search_segment_stale")
+        ]
 
     def __str__(self) -> str:
         return f"{self.mailbox_id}/{self.first_uid}:{self.last_uid}"

@@ -66,10 +66,12 @@ DELETE_STALE_BLOCK = """
 DELETE FROM search_segment
 WHERE mailbox_id = %(mailbox_id)s AND last_uid = %(last_uid)s AND fold_version <> %(fold_version)s
 """
+# An index knows what is less and what is more, not what is different.
 STALE = """
 SELECT mailbox.id, account.id, account.address, account.store, account.quota_bytes, account.quota_messages
 FROM mailbox JOIN account ON account.id = mailbox.account_id
-WHERE mailbox.id IN (SELECT mailbox_id FROM search_segment WHERE field = 0 AND fold_version <> %(fold_version)s)
+WHERE mailbox.id IN (SELECT mailbox_id FROM search_segment WHERE field = 0
+                     AND (fold_version < %(fold_version)s OR fold_version > %(fold_version)s))
 ORDER BY random() LIMIT %(most)s
 """
 FORGET_SEGMENTS = "DELETE FROM search_segment WHERE mailbox_id = %(mailbox_id)s"

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from mailcore.errors import MailError
-from mailcore.mailbox import indexing, search_index, search_text, words
+from mailcore.mailbox import indexing, search_index, search_text, statements, words
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import create_mailbox, delete_mailbox
 from mailcore.mailbox.rebuild import rebuild_account
@@ -365,6 +365,22 @@ def test_who_has_stale_blocks(outdated):
         pass
 
     assert indexing.stale(outdated.conn, 5) == []
+
+
+def test_stale_blocks_are_looked_for_without_reading_the_others(owner):
+    """It is asked every twenty seconds, of all mailboxes there are."""
+    conn, values = owner.conn, {"mailbox_id": owner.record().id, "fold_version": casemap.VERSION, "most": 20}
+    conn.execute(
+        "INSERT INTO search_segment (mailbox_id, field, first_uid, last_uid, is_full, fold_version, uids, words,"
+        " offsets, postings) SELECT %(mailbox_id)s, field, n, n, true, %(fold_version)s, '', '', '', ''"
+        " FROM generate_series(1, 2000) n, generate_series(0, 2) field",
+        values,
+    )
+    conn.execute("ANALYZE search_segment")
+
+    plan = "\n".join(line for (line,) in conn.execute(f"EXPLAIN {statements.STALE}", values))
+
+    assert "Index Cond: (fold_version <" in plan and "Seq Scan on search_segment" not in plan, plan
 
 
 def test_the_stale_block_of_an_empty_mailbox_goes(owner):
