@@ -27,19 +27,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def open_page(browser: Browser) -> Iterator[Callable[[str, str], Page]]:
-    """open_page(address, size): a page in a context of its own that keeps what the browser complains about."""
+    """open_page(address, size): a page in a context of its own that keeps what the browser complains about.
+
+    What other tabs of that context have to complain about is with it too.
+    """
     contexts = []
 
     def make(base_url: str, size: str) -> Page:
         context = browser.new_context(viewport=SIZES[size], base_url=base_url)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.complaints = []  # type: ignore[attr-defined]
-        page.on(
-            "console",
-            lambda said: page.complaints.append(said.text) if said.type == "error" else None,  # type: ignore[attr-defined]
-        )
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))  # type: ignore[attr-defined]
+        page.complaints = complaints = []  # type: ignore[attr-defined]
+        context.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        context.on("weberror", lambda web_error: complaints.append(str(web_error.error)))
         return page
 
     yield make
