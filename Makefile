@@ -12,8 +12,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# As many test processes as a small machine bears; one file stays in one process, and its appliance with it.
-PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
+# More test processes than a small machine has cores: half of the time they wait for processes, clocks and locks.
+# One file stays in one process, and its appliance with it; the longest come first (tests/longest_first.py).
+PYTEST ?= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run stop status test lint types imports unit packages soak fuzz
 .DEFAULT_GOAL := help

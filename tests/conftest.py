@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_servers", "tests.fixtures_django", "tests.fixtures_appliance"]
+pytest_plugins = ["tests.fixtures_servers", "tests.fixtures_django", "tests.fixtures_appliance", "tests.longest_first"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
