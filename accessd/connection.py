@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
         """Whatever has arrived, at least one octet; b"" at the end of the connection."""
         while True:
             while not self._buffer and not self._eof and not self.farewell:
-                await self._wait_readable()
+                await self._next_data()
             data = self.take()
             await self._let_others_run()
             # A piece of a compressed stream may give nothing yet.
@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
         """Until something has arrived, the connection ends, or somebody calls `poke`."""
         await self._let_others_run()
         if not self._buffer and not self._eof and not self.farewell and not self._poked:
-            await self._wait_readable()
+            await self._next_data()
         self._poked = False
 
     async def _let_others_run(self) -> None:
@@ -341,13 +341,12 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    async def _wait_readable(self) -> None:
-        self._readable = self._loop.create_future()
-        try:
-            await self._readable
-        finally:
-            self._readable = None
+    def _next_data(self) -> asyncio.Future[None]:
+        """Not a coroutine: thousands of sessions wait here, and each would keep one more frame."""
+        self._readable = future = self._loop.create_future()
+        return future
 
     def _wake_reader(self) -> None:
-        if self._readable is not None and not self._readable.done():
-            self._readable.set_result(None)
+        readable, self._readable = self._readable, None
+        if readable is not None and not readable.done():
+            readable.set_result(None)

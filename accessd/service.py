@@ -13,8 +13,9 @@ import gc
 import resource
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 import uvloop
@@ -76,6 +77,9 @@ async def run(settings: Settings, number: int) -> None:
     most_files = raise_file_limit()
     pool = open_pool(settings.database_url, settings.threads, name="accessd")
     offload = Offload(pool, settings.threads)
+    # What the process says of itself: never behind the work of clients, and its plans in one PostgreSQL session only.
+    report_pool = open_pool(settings.database_url, 1, name="accessd")
+    reports = Offload(report_pool, 1)
     config = LiveConfig(settings.database_url, offload)
     directory = PostgresDirectory(pool)
     uses, logins = AppPasswordUses(offload), LastLogins(offload)
@@ -113,7 +117,7 @@ async def run(settings: Settings, number: int) -> None:
     )
     hub.start()
     files.start()
-    await _serve(settings, context, number)
+    await _serve(settings, context, reports, number)
     limits.close()
     await files.stop()
     await hub.stop()
@@ -122,13 +126,14 @@ async def run(settings: Settings, number: int) -> None:
     await config.stop()
     await publisher.aclose()
     await offload.plain(journal.close)
-    await _forget(context)
+    await _forget(reports)
     recorder.close()
-    offload.close()
-    pool.close()
+    for each, connections in ((offload, pool), (reports, report_pool)):
+        each.close()
+        connections.close()
 
 
-async def _serve(settings: Settings, context: Context, number: int) -> None:
+async def _serve(settings: Settings, context: Context, reports: Offload, number: int) -> None:
     certificate = Certificate(settings.tls_cert, settings.tls_key)
     listener = Listener(
         settings.addresses,
@@ -147,7 +152,7 @@ async def _serve(settings: Settings, context: Context, number: int) -> None:
     # What exists by now lives as long as the process: no collection has to look at it again.
     gc.collect()
     gc.freeze()
-    reporter = asyncio.create_task(_report(context, number, listener.listening))
+    reporter = asyncio.create_task(_report(context, reports, number, listener.listening))
     log.info("ready", worker=number, listening=" ".join(listener.listening))
     await stop.wait()
     log.info("stopping", worker=number)
@@ -160,13 +165,13 @@ async def _serve(settings: Settings, context: Context, number: int) -> None:
 def sessions_of(context: Context) -> dict[Protocol, Serve]:
     """What to start for a new connection."""
 
-    async def imap(connection: Connection) -> None:
+    def imap(connection: Connection) -> Coroutine[Any, Any, None]:
         connection.session = session = ImapSession(context, connection)
-        await session.run()
+        return session.run()
 
-    async def pop3(connection: Connection) -> None:
+    def pop3(connection: Connection) -> Coroutine[Any, Any, None]:
         connection.session = session = Pop3Session(context)
-        await session.run(connection)
+        return session.run(connection)
 
     return {"imap": imap, "pop3": pop3}
 
@@ -185,7 +190,7 @@ async def finish(connections: Iterable[Connection]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _report(context: Context, number: int, listening: list[str]) -> None:
+async def _report(context: Context, reports: Offload, number: int, listening: list[str]) -> None:
     """Every two seconds, and at once on a new configuration."""
     started_at = datetime.now(UTC)
     changed = asyncio.Event()
@@ -195,19 +200,19 @@ async def _report(context: Context, number: int, listening: list[str]) -> None:
         # Cleared first: a change during the report is reported next.
         changed.clear()
         process = ProcessReport("accessd", number, started_at, context.config.current().generation, tuple(listening))
-        await context.offload.plain(context.limits.look_for_others)
+        await reports.plain(context.limits.look_for_others)
         try:
-            await context.offload(report, process)
-            await registry.tell(context.offload)
+            await reports(report, process)
+            await registry.tell(reports)
         except psycopg.Error as error:
             log.warning("not_reported", error=str(error).strip())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(changed.wait(), REPORT_EVERY_S)
 
 
-async def _forget(context: Context) -> None:
+async def _forget(reports: Offload) -> None:
     try:
-        await context.offload(forget)
+        await reports(forget)
     except psycopg.Error:
         log.warning("still_listed")
 

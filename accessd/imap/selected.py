@@ -66,10 +66,11 @@ class View:
         self.first_recent_uid = opened.first_recent_uid
         self.modseq = opened.record.highestmodseq
         self.uidnext = opened.record.uidnext
-        self.keywords = set(opened.keywords)
+        # Frozen: the empty ones of thousands of idle sessions are one object.
+        self.keywords = frozenset(opened.keywords)
         self._uids = array("I", opened.uids)
         self._told = len(self._uids)
-        self._expunged: set[int] = set()
+        self._expunged: frozenset[int] = frozenset()
         self._flags: dict[int, FlagRow] = {}
         self._saved: Sequence[int] = ()
         self.contexts: Contexts | None = None
@@ -198,7 +199,7 @@ class View:
         gone = [uid for uid in uids if self.has(uid)]
         if gone:
             self._hold()
-        self._expunged.update(gone)
+        self._expunged = self._expunged.union(gone)
 
     def _hold(self) -> None:
         """Something is going to wait: what was known before it stays what the client is certain of."""
@@ -279,7 +280,7 @@ class View:
         return told
 
     def _flush_expunged(self, *, vanished: bool) -> list[bytes]:
-        gone, self._expunged = self._expunged, set()
+        gone, self._expunged = self._expunged, frozenset()
         # A message that came and went before the client was told of it is not told at all. The client itself
         # counts down with each EXPUNGE, and with each UID of VANISHED.
         known = [uid for uid in sorted(gone) if self.sequence_number(uid) <= self._told]
@@ -318,7 +319,7 @@ class View:
 
     def learn_keywords(self, keywords: Iterable[str]) -> list[bytes]:
         """FLAGS and PERMANENTFLAGS anew, if there are keywords the client has not heard of."""
-        new = {keyword for keyword in keywords if keyword not in self.keywords}
+        new = frozenset(keyword for keyword in keywords if keyword not in self.keywords)
         if not new:
             return []
         self.keywords |= new

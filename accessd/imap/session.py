@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import lru_cache
 
 import psycopg
 from psycopg import Connection as DatabaseConnection
@@ -234,7 +235,7 @@ class ImapSession:
         self.connection.idle_limit_s = AUTHENTICATED_IDLE_LIMIT_S
         config = self.context.config.current()
         unasked = LITERAL_MINUS_BYTES if config.literal_minus else ANY_SIZE_BYTES
-        self.engine.limits = Limits(LINE_BYTES, LITERAL_BYTES, config.message_size_limit, unasked)
+        self.engine.limits = _limits(config.message_size_limit, unasked)
 
     def log_out(self) -> None:
         """Nobody is logged in, nothing selected, enabled, saved or followed (RFC 8437 section 3). TLS and compression
@@ -559,3 +560,9 @@ def _look(
     """A unit of work: what has happened to a mailbox, and whether other programs' doing was found in its folder."""
     adopted = files and mailboxes.refresh(conn, storage, account, record)
     return mailboxes.changes_since(conn, record.id, modseq), adopted
+
+
+@lru_cache(maxsize=4)
+def _limits(message_bytes: int, unasked_bytes: int) -> Limits:
+    """One object for all sessions."""
+    return Limits(LINE_BYTES, LITERAL_BYTES, message_bytes, unasked_bytes)

@@ -44,10 +44,13 @@ def configure(conn: Connection) -> None:
 
 
 def open_pool(dsn: str, size: int, *, name: str = "") -> PatientPool:
-    """A pool that opens connections as needed and gives up on a database that is away for 5 s (PoolTimeout)."""
+    """A pool that gives up on a database that is away for 5 s (PoolTimeout).
+
+    All its connections are opened at the start: a burst of clients does not wait for PostgreSQL to start processes.
+    """
     return PatientPool(
         dsn,
-        min_size=1,
+        min_size=size,
         max_size=size,
         configure=configure,
         timeout=WAIT_TIMEOUT_S,

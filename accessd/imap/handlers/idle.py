@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,6 +14,7 @@ from accessd.imap.response import Completion, Response
 from accessd.imap.unasked import tell_unasked
 
 if TYPE_CHECKING:
+    from accessd.imap.selected import View
     from accessd.imap.session import ImapSession
 
 RETRY_S = 1.0
@@ -23,7 +23,10 @@ RETRY_S = 1.0
 async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, None]:
     """An idling session is one waiting coroutine: no thread, no database connection, no timer of its own."""
     yield response.continuation(b"idling")
-    with _watching(session):
+    view = session.view
+    _watch(session, view)
+    # No context manager: it would stay as long as the client idles, for thousands of them.
+    try:
         while (line := session.engine.next_line()) is None:
             if session.notifier is not None:
                 # Exactly what NOTIFY has asked for (RFC 5465 section 4).
@@ -33,6 +36,8 @@ async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, 
                 yield b"".join(await _news(session))
                 continue
             await session.receive_or_wake()
+    finally:
+        _unwatch(session, view)
     if line.upper() != b"DONE":
         yield Completion("BAD", text="Expected DONE")
 
@@ -46,16 +51,14 @@ async def _news(session: ImapSession) -> list[bytes]:
         return []
 
 
-@contextmanager
-def _watching(session: ImapSession) -> Iterator[None]:
-    """Meanwhile a notification wakes the session, and other programs that drop files are noticed."""
+def _watch(session: ImapSession, view: View | None) -> None:
+    """From now on a notification wakes the session, and other programs that drop files are noticed."""
     session.idling = True
-    view, files = session.view, session.context.files
     if view is not None:
-        files.watch(view.record, view.owner)
-    try:
-        yield
-    finally:
-        session.idling = False
-        if view is not None:
-            files.unwatch(view.record)
+        session.context.files.watch(view.record, view.owner)
+
+
+def _unwatch(session: ImapSession, view: View | None) -> None:
+    session.idling = False
+    if view is not None:
+        session.context.files.unwatch(view.record)
