@@ -43,6 +43,7 @@ class Limits:
     line_bytes: int
     literal_bytes: int
     message_bytes: int = 0
+    """0: no messages now, as before the login."""
     unasked_bytes: int = ANY_SIZE_BYTES
     """The largest literal a client may send without waiting for `+`: LITERAL_MINUS_BYTES with LITERAL-."""
 
@@ -324,6 +325,8 @@ class Engine:
         except BadSyntax as error:
             return Rejected(upload.tag, str(error), error.status, error.code)
         assert literal is not None
+        if not self.limits.message_bytes:
+            return Rejected(upload.tag, f"{upload.name} is not possible now")
         if upload.reading.command.messages[-1].size > self.limits.message_bytes:
             return Rejected(upload.tag, "Message too big", "NO", b"TOOBIG")
         return literal

@@ -124,6 +124,9 @@ class Authenticator:
         return self._allowed(account, credentials, protocol, client_ip)
 
     async def _account(self, key: str) -> tuple[AccountRecord | None, Credentials]:
+        if "\0" in key:
+            # Nobody's name. PostgreSQL cannot even be asked for it, which would look like a failure of ours.
+            return None, Credentials()
         entry = self._directory.cached(key)
         if entry is None:
             entry = await self._offload.plain(self._directory.entry, key)

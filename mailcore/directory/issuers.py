@@ -1,7 +1,7 @@
 """OAuth access tokens as signed JWTs (RFC 9068): whose key signed it, for us, still valid, and for which address.
 
 Issuers are configured; the algorithm is that of the key. Keys are fetched on a pool thread, once for all who wait, kept
-for an hour, and fetched anew for a key id nobody knows, at most each minute. While an issuer does not answer its tokens
+for an hour, and fetched anew for a key id nobody knows, at most each minute. A token whose key cannot be looked up now
 cannot be judged: DirectoryUnavailable, not a failure of the client's.
 """
 
@@ -21,6 +21,7 @@ from mailcore.offload import Offload
 LEEWAY_S = 60
 KEEP_S = 3600.0
 ASK_AGAIN_S = 60.0
+MOST_MISSING = 1000
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class _Known:
     """Keys of one issuer."""
 
     keys: tuple[SigningKey, ...] = ()
+    missing: set[str | None] = field(default_factory=set)
+    """Key ids that were looked for in vain since these keys were fetched."""
     fetched: float | None = None
     asked: float | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,28 +64,40 @@ class Issuers:
 
     async def _key(self, issuer: OauthIssuer, header: dict[str, Any]) -> SigningKey:
         known = self._known.setdefault((issuer.jwks_url, issuer.jwks), _Known())
-        found = _fitting(known.keys, header)
+        found, is_fresh = _fitting(known.keys, header), False
         if found is None or self._is_older(known.fetched, KEEP_S):
-            await self._learn(issuer, known)
+            is_fresh = await self._learn(issuer, known)
             found = _fitting(known.keys, header)
-        if found is None:
-            raise AuthenticationFailed(f"token of {issuer.issuer}: unknown key", "unknown key of the token")
-        return found
+        if found is not None:
+            return found
+        name = _key_id(header)
+        if is_fresh and len(known.missing) < MOST_MISSING:
+            known.missing.add(name)
+        if not is_fresh and name not in known.missing and all(key.id != name for key in known.keys):
+            raise DirectoryUnavailable(f"{issuer.issuer} may have another key since its keys were fetched")
+        raise AuthenticationFailed(f"token of {issuer.issuer}: unknown key", "unknown key of the token")
 
-    async def _learn(self, issuer: OauthIssuer, known: _Known) -> None:
-        """Fetch the keys, unless that was tried a moment ago: then what is known has to do, if anything is."""
+    async def _learn(self, issuer: OauthIssuer, known: _Known) -> bool:
+        """Fetch the keys, unless that was tried a moment ago: then what is known has to do, if anything is. Returns
+        whether the keys are those of now.
+        """
+        began = self._clock.monotonic()
         async with known.lock:
             if not self._is_older(known.asked, ASK_AGAIN_S):
                 if known.fetched is None:
                     raise DirectoryUnavailable(f"keys of {issuer.issuer} could not be fetched a moment ago")
-                return
+                # Fetched for another who waited, or written in the configuration.
+                return known.fetched > began or not issuer.jwks_url
             known.asked = self._clock.monotonic()
             try:
                 known.keys = await self._offload.plain(_load, issuer)
-                known.fetched = self._clock.monotonic()
             except DirectoryUnavailable:
                 if known.fetched is None or self._is_older(known.fetched, 24 * KEEP_S):
                     raise
+                return False
+            known.missing.clear()
+            known.fetched = self._clock.monotonic()
+            return True
 
     def _is_older(self, moment: float | None, age_s: float) -> bool:
         return moment is None or self._clock.monotonic() - moment > age_s
@@ -103,6 +118,11 @@ def _fitting(keys: Sequence[SigningKey], header: dict[str, Any]) -> SigningKey |
     if "kid" in header:
         return next((key for key in fitting if key.id == header["kid"]), None)
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _key_id(header: dict[str, Any]) -> str | None:
+    """As far as it is worth remembering."""
+    return str(header["kid"])[:200] if "kid" in header else None
 
 
 def _claims(token: str, issuer: OauthIssuer, key: SigningKey) -> dict[str, Any]:

@@ -46,9 +46,21 @@ def text(value: bytes) -> str:
 def login(scanner: Scanner) -> Command:
     """LOGIN user password."""
     scanner.space()
-    user = text(scanner.astring())
+    user = _any_text(scanner)
     scanner.space()
-    return commands.Login(user, text(scanner.astring()))
+    return commands.Login(user, _any_text(scanner))
+
+
+def _any_text(scanner: Scanner) -> str:
+    """As `text`, but a literal may have any octets (RFC 3501 section 4.3): passwords of some clients are Latin-1."""
+    is_literal = scanner.next_is(b"{")
+    value = scanner.astring()
+    try:
+        return text(value)
+    except BadSyntax:
+        if is_literal:
+            return value.decode("latin-1")
+        raise
 
 
 def authenticate(scanner: Scanner) -> Command:

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from accessd.imap.command import Login
 from accessd.imap.commands import PARSERS
 from accessd.imap.enabled import REV2
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
@@ -74,6 +75,12 @@ def test_rev2_takes_only_utf8_in_quoted_strings() -> None:
     assert refusal("LOGIN", b' "\xff" x') is not None
     assert refusal("STATUS", b' "\xff" (MESSAGES)', REV2) is not None
     assert refusal("STATUS", b' "\xc3\xbc" (MESSAGES)', REV2) is None
+
+
+def test_a_password_in_a_literal_may_have_any_octets() -> None:
+    scanner = Scanner(b' "anna@firm.test" {4}\r\np\xe4ss')
+
+    assert PARSERS["LOGIN"](scanner) == Login("anna@firm.test", "päss")
 
 
 @pytest.mark.parametrize(("names", "length", "taken"), [(30, 30, True), (31, 1, False), (1, 31, False)])

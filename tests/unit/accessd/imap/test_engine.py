@@ -224,6 +224,18 @@ def test_a_message_over_the_limit_that_is_sent_anyway_is_read_past() -> None:
 
 
 PAST = LIMITS.message_bytes + MORE_TO_READ_PAST_BYTES
+
+
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_a_message_before_the_login_is_not_called_too_big(plus):
+    engine = Engine(PARSERS)
+
+    engine.receive_data(f"a4 APPEND INBOX {{10{plus}}}\r\n".encode() + (b"0123456789\r\n" if plus else b""))
+
+    assert engine.next_event() == Rejected(b"a4", "APPEND is not possible now")
+    assert engine.next_event() is None
+
+
 TOO_BIG = Rejected(b"a4", "Message too big", "NO", b"TOOBIG")
 
 

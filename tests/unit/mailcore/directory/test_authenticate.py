@@ -15,7 +15,7 @@ from mailcore.directory.credentials import AppPasswordRecord, Credentials, diges
 from mailcore.directory.lookups import AccountRecord
 from mailcore.directory.memory import MemoryDirectory
 from mailcore.directory.passwords import check_password
-from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
+from mailcore.errors import AuthenticationFailed, AuthenticationThrottled, DirectoryUnavailable
 from mailcore.identity import AccountRef
 from mailcore.sasl.scram import keys_of
 from mailcore.throttle.failures import WINDOW_S
@@ -78,6 +78,7 @@ def test_the_right_password_opens(door):
         ("nobody@example.org", "secret", "imap"),
         ("gone@example.org", "secret", "imap"),
         ("alice@example.org", "s" * 5000, "imap"),
+        ("alice@example.org", "sec\0ret", "imap"),
     ],
 )
 def test_everything_else_does_not(door, login, password, protocol):
@@ -120,6 +121,21 @@ def test_guessing_is_throttled_by_client_and_not_by_account(door, clock):
 
     clock.advance(WINDOW_S + REMEMBER_S + 1)
     assert check(door, "alice@example.org", "secret", ip="198.51.100.9") == "alice@example.org"
+
+
+def test_a_name_that_no_database_can_be_asked_for_is_a_failure_of_the_clients(door, directory, monkeypatch):
+    def entry(key: str) -> None:
+        raise DirectoryUnavailable("PostgreSQL text fields cannot contain NUL")
+
+    monkeypatch.setattr(directory, "cached", lambda key: None)
+    monkeypatch.setattr(directory, "entry", entry)
+
+    for _ in range(MAX_FAILURES):
+        with pytest.raises(AuthenticationFailed):
+            check(door, "alice\0@example.org", "secret")
+    with pytest.raises(AuthenticationThrottled):
+        check(door, "alice\0@example.org", "secret")
+    assert asyncio.run(door.keys("alice\0")).keys == ()
 
 
 def test_equal_logins_at_once_cost_one_hash(door, offload):
