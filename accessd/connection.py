@@ -8,7 +8,11 @@ then `drain` waits. An idle connection costs this object, its transport and the 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import socket
 import ssl
+import struct
+import termios
 import time
 import zlib
 from collections.abc import Callable, Coroutine
@@ -22,6 +26,10 @@ from mailcore.tls_server import HANDSHAKE_LIMIT_S
 
 READ_LIMIT_BYTES = 256 * 1024
 WRITE_LIMIT_BYTES = 512 * 1024
+ENDING_LOOK_S = 2.0
+"""After we have closed: a client that has all and took nothing more between two looks does not close, so we do."""
+ENDING_LOOKS = 15
+"""One that has not all and took nothing between so many is cut off."""
 
 log = get_logger(__name__)
 
@@ -33,6 +41,9 @@ class Gate(Protocol):
 
     def arrived(self, connection: Connection) -> bytes:
         """What to say to a client that must go; b"" if it may stay."""
+
+    def ended(self, connection: Connection) -> None:
+        """Its session is over; the client may still have to take what was written, and to close."""
 
     def left(self, connection: Connection) -> None:
         """The connection is gone."""
@@ -53,6 +64,7 @@ class Connection(asyncio.Protocol):
         "_blocked",
         "_buffer",
         "_buffered",
+        "_ending",
         "_eof",
         "_gate",
         "_inflater",
@@ -108,6 +120,8 @@ class Connection(asyncio.Protocol):
         self.farewell = ""
         self._readable: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
+        # When we look whether the client has closed, too; None while we have not.
+        self._ending: asyncio.TimerHandle | None = None
         self.idle_limit_s = idle_limit_s
         self.last_active = self._loop.time()
         # Called every few seconds while the client has said nothing for SILENT_S (accessd.listener).
@@ -158,6 +172,7 @@ class Connection(asyncio.Protocol):
             # No circle of references: the memory is free at once.
             self.on_silent = self.session = None
             self.close()
+            self._gate.ended(self)
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
@@ -178,6 +193,9 @@ class Connection(asyncio.Protocol):
         """The connection is gone."""
         self._eof = True
         self._transport = None
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
         self._wake_reader()
         if self._writable is not None and not self._writable.done():
             self._writable.set_exception(ConnectionResetError("connection lost"))
@@ -337,9 +355,28 @@ class Connection(asyncio.Protocol):
         self._wake_reader()
 
     def close(self) -> None:
-        """Send what was written, then end."""
+        """Send what was written, then end. Who does not take it, or does not answer the end of TLS, is cut off."""
         if self._transport is not None:
             self._transport.close()
+            if self._ending is None:
+                self._look_again(-1, ENDING_LOOKS)
+
+    def _look_again(self, taken: int, looks: int) -> None:
+        self._ending = self._loop.call_later(ENDING_LOOK_S, self._look_at_end, taken, looks)
+
+    def _look_at_end(self, taken_before: int, looks: int) -> None:
+        """uvloop would wait thirty seconds for the client's close_notify, and without TLS for ever to be read.
+
+        TLS hides a buffer, so that the kernel's is empty says little; that it stays empty says that there is no more.
+        """
+        assert self._transport is not None
+        taken, waiting = _taken(self._transport)
+        if taken != taken_before:
+            self._look_again(taken, ENDING_LOOKS)
+        elif waiting and looks:
+            self._look_again(taken, looks - 1)
+        else:
+            self._transport.abort()
 
     def _next_data(self) -> asyncio.Future[None]:
         """Not a coroutine: thousands of sessions wait here, and each would keep one more frame."""
@@ -350,3 +387,14 @@ class Connection(asyncio.Protocol):
         readable, self._readable = self._readable, None
         if readable is not None and not readable.done():
             readable.set_result(None)
+
+
+def _taken(transport: asyncio.Transport) -> tuple[int, int]:
+    """(octets the client's side has confirmed, those in the kernel that it has not): tcp(7), TCP_INFO and SIOCOUTQ."""
+    sock = transport.get_extra_info("socket")
+    try:
+        (confirmed,) = struct.unpack_from("Q", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 120)
+        (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4))
+    except (OSError, ValueError, struct.error):
+        return 0, 0  # closed already
+    return confirmed, waiting

@@ -38,6 +38,8 @@ class ConnectionLimits:
         # Clients of TLS ports that have not arrived yet.
         self.handshakes = 0
         self.connections: set[Connection] = set()
+        # Their sessions are over; we have closed and their clients have not yet (accessd.connection).
+        self.ending: set[Connection] = set()
         # Numbers of sessions that the registry has told of and that are no more (accessd.sessions).
         self.gone: list[int] = []
 
@@ -51,7 +53,7 @@ class ConnectionLimits:
         return False
 
     def _may_shake_hands(self, address: str, count: int) -> bool:
-        if len(self.connections) + self.handshakes > self._most + MOST_TO_BE_TOLD:
+        if self._open + self.handshakes > self._most + MOST_TO_BE_TOLD:
             log.error("too_many_connections", client=address, limit=self._most)
             return False
         limit = self._config().address_connection_limit
@@ -69,7 +71,7 @@ class ConnectionLimits:
         """A client is there (after the handshake of a TLS port). Returns why it must go, "" when it may stay."""
         self.connections.add(connection)
         count = self._tally.add(f"address {connection.peer}")
-        if len(self.connections) > self._most:
+        if self._open > self._most:
             log.error("too_many_connections", client=connection.peer, limit=self._most)
             return TOO_MANY
         limit = self._config().address_connection_limit
@@ -78,8 +80,24 @@ class ConnectionLimits:
             return TOO_MANY_FROM_ADDRESS
         return ""
 
+    @property
+    def _open(self) -> int:
+        """Each of them has a file descriptor."""
+        return len(self.connections) + len(self.ending)
+
+    def ended(self, connection: Connection) -> None:
+        """The session is over: it counts for its address and account no more. Nothing if the connection is gone."""
+        if connection in self.connections:
+            self._take_off(connection)
+            self.ending.add(connection)
+
     def left(self, connection: Connection) -> None:
         """The connection is gone."""
+        if connection in self.connections:
+            self._take_off(connection)
+        self.ending.discard(connection)
+
+    def _take_off(self, connection: Connection) -> None:
         self.connections.discard(connection)
         self._tally.remove(f"address {connection.peer}")
         self.log_out(connection)

@@ -99,13 +99,17 @@ class Listener:
 
     @property
     def connections(self) -> set[Connection]:
-        """Those that are open."""
+        """Those that have a session, or are being refused."""
         return self._limits.connections
 
     def arrived(self, connection: Connection) -> bytes:
         """Called by each new connection: what to say if it must go."""
         reason = self._limits.arrived(connection)
         return REFUSALS[connection.protocol].format(reason).encode("ascii") if reason else b""
+
+    def ended(self, connection: Connection) -> None:
+        """Called by each connection at the end of its session."""
+        self._limits.ended(connection)
 
     def left(self, connection: Connection) -> None:
         """Called by each connection at its end."""

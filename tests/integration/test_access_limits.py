@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,10 +40,10 @@ def authority(tmp_path_factory):
 
 
 @contextlib.asynccontextmanager
-async def listening(authority, folder, protocol="imap", *, tls=False, most=1000, **settings):
+async def listening(authority, folder, protocol="imap", *, tls=False, most=1000, serve=None, **settings):
     """A listener whose sessions say hello and read until the client goes. Gives (listener, limits, connect)."""
 
-    async def serve(connection):
+    async def greet(connection):
         connection.write(GREETING[protocol])
         while await connection.read_some():
             pass
@@ -51,7 +52,12 @@ async def listening(authority, folder, protocol="imap", *, tls=False, most=1000,
     limits = ConnectionLimits(Tally(folder), lambda: config, most=most)
     port, certificate = choose_free_port(), Certificate(*authority.paths)
     listener = Listener(
-        ("127.0.0.1",), [Endpoint(protocol, port, tls)], certificate, {protocol: serve}, limits, trusts_balancer=bool
+        ("127.0.0.1",),
+        [Endpoint(protocol, port, tls)],
+        certificate,
+        {protocol: serve or greet},
+        limits,
+        trusts_balancer=bool,
     )
     await listener.start()
     context = ssl.create_default_context(cafile=str(authority.ca)) if tls else None
@@ -124,6 +130,82 @@ def test_connections_without_a_handshake_leave_nothing_behind(authority, tmp_pat
             return greeting, len(site.listener.connections)
 
     assert uvloop.run(dialogue()) == (GREETING["imap"], 1)
+
+
+def test_a_session_that_has_ended_counts_no_more_and_its_client_is_cut_off_soon(authority, tmp_path, monkeypatch):
+    monkeypatch.setattr("accessd.connection.ENDING_LOOK_S", 0.2)
+
+    async def dialogue():
+        async with listening(authority, tmp_path, tls=True, address_connection_limit=1) as site:
+            silent = await asyncio.to_thread(a_client, site.port, tls=True)
+            await asyncio.to_thread(silent.recv, 100)
+            (connection,) = site.listener.connections
+            site.limits.log_in(connection, an_account(7))
+            connection.expire("Ended by the administrator")
+            async with asyncio.timeout(2):
+                await connection.task
+                next_one = (await site.connect())[0]
+                counts = site.limits._tally.count("account 7"), connection in site.listener.connections
+                await until(lambda: connection not in site.limits.ending)
+            silent.close()
+            return next_one, counts
+
+    assert uvloop.run(dialogue()) == (GREETING["imap"], (0, False))
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_who_reads_slowly_is_not_cut_off_before_it_has_all(authority, tmp_path, monkeypatch, tls):
+    """Sixteen times more than the kernel's smallest buffers hold, read in pieces with a look in between."""
+    monkeypatch.setattr("accessd.connection.ENDING_LOOK_S", 0.05)
+    monkeypatch.setattr("accessd.connection.ENDING_LOOKS", 10)
+    size = 400_000
+
+    async def serve(connection):
+        connection.write(b"x" * size)
+
+    async def dialogue():
+        async with listening(authority, tmp_path, tls=tls, serve=serve) as site:
+            return await asyncio.to_thread(read_slowly, site.port, tls)
+
+    assert uvloop.run(dialogue()) == size
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_who_reads_nothing_is_cut_off(authority, tmp_path, monkeypatch, tls):
+    monkeypatch.setattr("accessd.connection.ENDING_LOOK_S", 0.05)
+
+    async def serve(connection):
+        connection.write(b"x" * 8_000_000)
+
+    async def dialogue():
+        async with listening(authority, tmp_path, tls=tls, serve=serve) as site:
+            silent = await asyncio.to_thread(a_client, site.port, tls=tls)
+            async with asyncio.timeout(3):
+                await until(lambda: site.limits.ending)
+                await until(lambda: not site.limits.ending)
+            silent.close()
+
+    uvloop.run(dialogue())
+
+
+def a_client(port, *, tls):
+    """A socket that takes little at a time, after the handshake, and does nothing by itself."""
+    client = socket.socket()
+    client.settimeout(10)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(client) if tls else client
+
+
+def read_slowly(port, tls):
+    size = 0
+    with a_client(port, tls=tls) as client:
+        while piece := client.recv(20_000):
+            size += len(piece)
+            time.sleep(0.002)
+    return size
 
 
 def test_an_account_has_so_many_connections_whatever_the_protocol(tmp_path):
