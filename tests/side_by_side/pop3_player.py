@@ -90,7 +90,9 @@ class Pop3Player:
         for step in steps:
             meaning = self._answer(step, step.text)
             if step.text.upper() == "QUIT" and step.session in self._sessions:
-                meaning["closed"] = self._sessions.pop(step.session).client.is_closed()
+                client = self._sessions.pop(step.session).client
+                meaning["closed"] = client.is_closed()
+                client.close()
             yield Answered(step.rfc, step.label, "", meaning)
 
     def _write(self, session: Session, text: str) -> None:
