@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mailadmin.content_security.ContentSecurityPolicy",
+    "mailadmin.no_nul.NoNul",
 ]
 
 ROOT_URLCONF = "mailadmin.urls"

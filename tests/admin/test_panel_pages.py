@@ -64,6 +64,22 @@ def test_page_opens_when_there_is_nothing(panel, view):
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/profile/domain/%00/",
+        "/admin/directory/domain/%00/change/",
+        "/admin/directory/domain/a%00b/delete/",
+        "/admin/trace/message/%00/",
+        "/admin/trace/?recipient=%00",
+        "/admin/directory/account/?domain__name__exact=%00",
+        "/admin/directory/account/?%00=1",
+    ],
+)
+def test_no_page_has_an_address_with_nul(panel, address):
+    assert panel.get(address).status_code == 404
+
+
 @pytest.mark.parametrize("view", [*LISTS, *EXTRA])
 def test_page_opens_with_content_and_is_ours_alone(everything, view):
     response = everything.get(reverse(view), follow=True)
