@@ -73,8 +73,8 @@ class ClientSessionAdmin(PanelAdmin):
     list_filter = (AccountFilter, ProtocolFilter, ClientFilter)
     list_filter_submit = True
     sortable_by = ("who", "protocol_label", "program", "connected_for", "idle_for")
-    search_fields = ("account__address", "client_id", "mailbox")
-    search_help_text = "Account, program or mailbox"
+    search_fields = ("account__address", "client_id", "client_address", "mailbox")
+    search_help_text = "Account, program, address or mailbox"
     list_select_related = ("account",)
     ordering = ("-since", "id")
     list_fullwidth = True

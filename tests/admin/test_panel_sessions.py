@@ -81,6 +81,10 @@ def test_sessions_of_a_process_that_is_silent_are_not_shown(panel, alice, proces
         ("account=nobody", []),
         ("q=alice+pop", ["POP"]),
         ("q=archive", ["Mutt"]),
+        ("q=192.0.2.9", ["Thunderbird"]),
+        ("q=192.0.2", ["Mutt", "POP", "Thunderbird"]),
+        ("q=alice+2001:db8", []),
+        ("q=19", ["Mutt", "POP", "Thunderbird"]),
     ],
 )
 def test_the_list_is_filtered_by_account_client_and_protocol(panel, administrator, alice, process, query, shown):
