@@ -4,7 +4,7 @@
     ├── AddressSyntaxError
     ├── StoreError
     │   ├── MailboxNotFound, MailboxExists, MailboxNameInvalid, MailboxBelowItself, HasChildren, CannotDeleteInbox
-    │   ├── OverQuota, MessageGone, NotPermitted, IdentifierInvalid, AclTooLong
+    │   ├── OverQuota, MessageGone, NotPermitted, IdentifierInvalid, OwnerNeedsNoEntry, AclTooLong
     │   ├── TooManyMailboxes, TooManySubscriptions, MetadataTooBig, MetadataTooMany
     │   └── MailboxInUse*, StoreUnavailable*, StoreFull*
     ├── DirectoryUnavailable*
@@ -70,7 +70,11 @@ class NotPermitted(StoreError):
 
 
 class IdentifierInvalid(StoreError):
-    """Nobody here can be meant by this in a list of rights, or it is the owner, who has them all."""
+    """Nobody here can be meant by this in a list of rights."""
+
+
+class OwnerNeedsNoEntry(IdentifierInvalid):
+    """It is the owner, who has all rights always."""
 
 
 class AclTooLong(StoreError):

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from mailcore.address import Address
-from mailcore.errors import AclTooLong, AddressSyntaxError, IdentifierInvalid
+from mailcore.errors import AclTooLong, AddressSyntaxError, IdentifierInvalid, OwnerNeedsNoEntry
 from mailcore.identity import AccountRef
 from mailcore.sharing import names, rights, statements
 
@@ -124,7 +124,7 @@ def inherit(conn: Connection, account_id: int, parents: Mapping[str, str]) -> No
 
 def _check(conn: Connection, owner: AccountRef, who: Identifier) -> None:
     if who.name == owner.address:
-        raise IdentifierInvalid("the owner has all rights")
+        raise OwnerNeedsNoEntry(owner.address)
     if who.name not in EVERYBODY and account_of(conn, who) is None:
         raise IdentifierInvalid(f"{who.name} is no account here")
 

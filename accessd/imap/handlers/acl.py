@@ -14,7 +14,7 @@ from psycopg import Connection
 from accessd.imap.acl_response import acl_line, list_rights_line, my_rights_line
 from accessd.imap.grammar.sharing import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from accessd.imap.response import Completion, Response
-from mailcore.errors import IdentifierInvalid
+from mailcore.errors import OwnerNeedsNoEntry
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import get_mailbox
 from mailcore.sharing import acl, places, rights
@@ -63,7 +63,7 @@ def _delete(conn: Connection, reader: AccountRef, command: DeleteAcl) -> tuple[i
     place, mailbox_id = _administered(conn, reader, command.mailbox)
     who = Identifier.parse(command.identifier)
     if who.name == place.owner.address:
-        raise IdentifierInvalid("the owner has all rights")
+        raise OwnerNeedsNoEntry(place.owner.address)
     acl.remove(conn, mailbox_id, who)
     return mailbox_id, acl.concerned(conn, place.owner, who)
 
