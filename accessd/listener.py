@@ -20,7 +20,7 @@ from mailcore.tls_server import TlsServer
 SWEEP_S = 5.0
 SILENT_S = 120.0
 """How long a client may say nothing before others may have what its session holds (a POP3 maildrop)."""
-IDLE_LIMIT_S: Mapping[Protocol, float] = {"imap": 60.0, "pop3": 600.0}
+IDLE_LIMIT_S: Mapping[Protocol, float] = {"imap": 180.0, "pop3": 600.0}
 """How long a new connection may be silent: RFC 1939 wants ten minutes; IMAP asks for more after login."""
 
 KEEPALIVE: Mapping[Protocol, tuple[tuple[int, int], ...]] = {

@@ -20,6 +20,8 @@ from tests.integration.imap_server import imap_process_of_module as imap_process
 from tests.integration.imap_server import imap_server as imap_server
 
 ELSEWHERE = "Your network is no longer allowed for this account"
+THREADS = 8
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'subscription'::regclass"
 SESSIONS = "SELECT s.*, a.address FROM client_session s JOIN account a ON a.id = s.account_id ORDER BY s.id"
 
 
@@ -75,6 +77,29 @@ def test_an_imap_session_is_listed_with_what_it_says_and_selects_and_ended_withi
     assert (row["protocol"], row["tls"], row["client_id"]) == ("imap", True, "Thunderbird 115.3")
     with pytest.raises(ConnectionError):
         client.read_line()
+
+
+def test_a_session_ends_though_every_thread_has_other_work(imap):
+    address = imap.account()
+    client = imap.login(address)
+    client.ok(b"SELECT INBOX")
+    client.send(b"i IDLE\r\n")
+    assert client.read_line().startswith(b"+ ")
+    wait_until(lambda: [row["mailbox"] for row in sessions(imap.database_url, address)] == ["INBOX"], what="listed")
+    [row] = sessions(imap.database_url, address)
+    others = [imap.login(imap.account()) for _ in range(THREADS + 1)]
+
+    with psycopg.connect(imap.database_url) as conn:
+        conn.execute("LOCK TABLE subscription")
+        for other in others:
+            other.send(b's LSUB "" *\r\n')
+        with psycopg.connect(imap.database_url, autocommit=True) as another:
+            wait_until(lambda: another.execute(WAITING).fetchone() == (THREADS,), what="all threads wait")
+            end_of_account(another, row["account_id"], "Ended by the administrator")
+
+        assert client.read_line() == b"* BYE Ended by the administrator\r\n"
+    for other in others:
+        assert other.read_answer(b"s").status == "OK"
 
 
 def test_sessions_from_networks_that_are_allowed_no_more_end_within_three_seconds(imap):
