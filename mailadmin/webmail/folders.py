@@ -1,6 +1,6 @@
 """The folder list at the side: what the account's mailboxes are called for people, in which order, with which sign."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from mailcore.index.records import MailboxRecord
@@ -37,7 +37,11 @@ class Folder:
 def folders(mailboxes: Sequence[MailboxRecord], current_id: int | None = None) -> list[Folder]:
     """All mailboxes, special ones first, the rest as a tree in alphabetical order."""
     names = {mailbox.name for mailbox in mailboxes}
-    return [_folder(mailbox, current_id, names, title(mailbox, mailboxes)) for mailbox in sorted(mailboxes, key=_order)]
+    ranks = {mailbox.name: _SPECIAL[_kind(mailbox)][0] for mailbox in mailboxes if _kind(mailbox) in _SPECIAL}
+    return [
+        _folder(mailbox, current_id, names, ranks, title(mailbox, mailboxes))
+        for mailbox in sorted(mailboxes, key=lambda mailbox: _order(mailbox, ranks))
+    ]
 
 
 def title(mailbox: MailboxRecord, among: Sequence[MailboxRecord]) -> str:
@@ -53,22 +57,29 @@ def _kind(mailbox: MailboxRecord) -> str:
     return "INBOX" if mailbox.name == "INBOX" else mailbox.special_use
 
 
-def _order(mailbox: MailboxRecord) -> tuple[int, list[str]]:
-    rank = _SPECIAL.get(_kind(mailbox), (_OTHER_RANK,))[0]
+def _order(mailbox: MailboxRecord, ranks: Mapping[str, int]) -> tuple[int, list[str]]:
+    """What is below a special folder comes after it."""
+    levels = mailbox.name.split("/")
+    lines = ("/".join(levels[:depth]) for depth in range(len(levels), 0, -1))
+    rank = next((ranks[line] for line in lines if line in ranks), _OTHER_RANK)
     return rank, mailbox.name.casefold().split("/")
 
 
-def _folder(mailbox: MailboxRecord, current_id: int | None, names: Set[str], called: str) -> Folder:
+def _folder(
+    mailbox: MailboxRecord, current_id: int | None, names: Set[str], ranks: Mapping[str, int], called: str
+) -> Folder:
     kind = _kind(mailbox)
     levels = mailbox.name.split("/")
     above = [depth for depth in range(1, len(levels)) if "/".join(levels[:depth]) in names]
+    # A special folder is at the margin, wherever it is.
+    margin = max((depth for depth in above if "/".join(levels[:depth]) in ranks), default=0)
     special = _SPECIAL.get(kind)
     return Folder(
         id=mailbox.id,
         full_name=mailbox.name,
         name=called if special else "/".join(levels[max(above, default=0) :]),
         icon=special[1] if special else "folder",
-        depth=0 if special else min(len(above), 4),
+        depth=0 if special else min(sum(depth >= margin for depth in above), 4),
         unread=_to_read(kind, mailbox),
         total=mailbox.messages,
         is_current=mailbox.id == current_id,

@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from mailadmin.database import raw_connection
 from mailcore.index.records import ANSWERED, FLAGGED, SEEN
+from mailcore.mailbox.account import create_mailbox
 from tests.admin.webmail_support import PASSWORD, Reader, a_message, a_message_with_file, a_reader, an_html_message
 
 # Two cores may be shared with much else: a slow answer is not a wrong one.
@@ -26,6 +28,8 @@ QUIET = [
 ]  # fmt: skip
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+
+DEEP = ("INBOX/Team", "INBOX/Team/2026", "INBOX/Team/2026/Minutes")
 
 NEWSLETTER = """
 <div style="background:#f4f6f8;padding:24px">
@@ -91,6 +95,8 @@ def alice(server: LiveServer, mail_home: Path) -> Reader:
     reader = a_reader("alice@linuxadmin.dev", mail_home, display_name="Alice Liddell")
     reader.account.set_password(PASSWORD)
     reader.account.save()
+    for name in ("Archive/2025", *DEEP, "Receipts"):
+        create_mailbox(raw_connection(), reader.storage, reader.ref, name)
     now = datetime.now(UTC)
     for number in range(60):
         sent = format_datetime(now - timedelta(days=60 - number, minutes=number))
@@ -127,6 +133,12 @@ def ready(page: Page) -> None:
 def picture(page: Page, name: str) -> None:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(ARTIFACTS / f"{name}.png"))
+
+
+def where_folders_begin(page: Page) -> list[float]:
+    """How far from the left the Inbox and those below it are."""
+    icons = page.locator("#folders li .icon")
+    return [icons.nth(line).bounding_box()["x"] for line in range(1 + len(DEEP))]
 
 
 def does_not_scroll_sideways(page: Page) -> None:
@@ -180,6 +192,8 @@ def test_every_page_looks_right(browser: Browser, server: LiveServer, alice: Rea
         page.keyboard.press("?")
         expect(page.locator("#shortcuts")).to_be_visible()
         picture(page, f"shortcuts-{width}")
+    margins = where_folders_begin(page)
+    assert margins == sorted(set(margins)), "each level is further to the right"
     assert [said for said in page.complaints if "Content Security Policy" in said] == []
     context.close()
 
