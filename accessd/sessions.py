@@ -61,7 +61,8 @@ class SessionRegistry:
         if connection.told_at is connection.last_active or not connection.account_id:
             return None
         idle_s = asyncio.get_running_loop().time() - connection.last_active
-        idle_since = datetime.fromtimestamp(round(time.time() - idle_s), UTC) if idle_s >= IDLE_AFTER_S else None
+        began = max(round(time.time() - idle_s), connection.since)
+        idle_since = datetime.fromtimestamp(began, UTC) if idle_s >= IDLE_AFTER_S else None
         row = SessionRow(
             connection.number or next(self._numbers),
             connection.protocol,

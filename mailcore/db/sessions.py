@@ -21,6 +21,7 @@ import psycopg
 MOST_CLIENT_ID = 200
 REVOKED = "App password revoked"
 DISABLED = "Account disabled"
+DELETED = "Account deleted"
 NOT_ALLOWED = " is no longer allowed for this account"
 
 TELL = """
@@ -29,7 +30,7 @@ WITH told AS (
         mailbox, idle_since, app_password_id, end_wanted)
     SELECT %(host)s, %(pid)s, s.number, s.protocol, s.account_id, s.client_address, s.client_id, s.tls, s.since,
         s.mailbox, s.idle_since, nullif(s.app_password_id, 0),
-        CASE WHEN a.id IS NULL OR NOT a.enabled THEN 'Account disabled'
+        CASE WHEN a.id IS NULL THEN 'Account deleted' WHEN NOT a.enabled THEN 'Account disabled'
         WHEN NOT CASE s.protocol WHEN 'imap' THEN a.allow_imap ELSE a.allow_pop3 END
             THEN upper(s.protocol) || ' is no longer allowed for this account'
         WHEN a.login_networks <> '{}' AND NOT s.client_address <<= ANY (a.login_networks)
@@ -125,7 +126,7 @@ def end(conn: psycopg.Connection[Any], ids: Sequence[int], text: str) -> int:
 
 def keeps_out(text: str) -> bool:
     """Was a session that ends with these words ended because who opened it may not come in any more?"""
-    return text in (REVOKED, DISABLED) or text.endswith(NOT_ALLOWED)
+    return text in (REVOKED, DISABLED, DELETED) or text.endswith(NOT_ALLOWED)
 
 
 def _place() -> dict[str, Any]:

@@ -212,7 +212,7 @@ def test_an_end_that_is_wanted_stays_wanted_until_the_row_is_gone(conn):
         ("UPDATE account SET login_networks = '{198.51.100.0/24, 192.0.2.0/24}'", {}),
         ("UPDATE account SET login_networks = '{}'", {}),
         ("UPDATE account SET display_name = 'x', enabled = true", {}),
-        ("DELETE FROM account", {1: "Account disabled", 2: "Account disabled"}),
+        ("DELETE FROM account", {1: "Account deleted", 2: "Account deleted"}),
     ],
 )
 @pytest.mark.parametrize("before", [True, False])
@@ -343,6 +343,24 @@ def test_an_idle_session_is_told_once_and_again_when_it_wakes():
         connection.session = SimpleNamespace(mailbox_name="INBOX")
         connection.last_active = asyncio.get_running_loop().time()
         assert await site.tell() == ([(1, "INBOX", False)], [])
+
+    on_loop(dialogue)
+
+
+def test_no_session_is_idle_for_longer_than_it_is_there():
+    """The two moments are of two clocks, and one of them is rounded."""
+
+    async def dialogue(site):
+        connection, rows = site.connect(since=time.time() - IDLE_AFTER_S), []
+        connection.last_active -= IDLE_AFTER_S + 1
+
+        async def offload(function, told=(), gone=()):
+            rows.extend(told)
+            return Answer({}, "at noon")
+
+        await site.registry.tell(offload)
+
+        assert [row.idle_since for row in rows] == [rows[0].since]
 
     on_loop(dialogue)
 

@@ -121,6 +121,7 @@ def test_a_command_that_is_too_long_is_answered(context):
         # To come back later does not help (RFC 3206 section 4).
         ("App password revoked", b"AUTH"),
         ("Account disabled", b"AUTH"),
+        ("Account deleted", b"AUTH"),
         ("POP3 is no longer allowed for this account", b"AUTH"),
     ],
 )
