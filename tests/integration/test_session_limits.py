@@ -110,7 +110,7 @@ async def one_client(folder, protocol):
 @pytest.mark.parametrize(
     ("protocol", "logged_in", "limit_s", "answer"),
     [
-        ("imap", False, 60, b"* BYE Idle for too long\r\n"),
+        ("imap", False, 180, b"* BYE Idle for too long\r\n"),
         ("imap", True, 31 * 60, b"* BYE Idle for too long\r\n"),
         ("pop3", False, 600, b"-ERR [SYS/TEMP] Idle for too long\r\n"),
     ],
