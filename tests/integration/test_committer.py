@@ -27,8 +27,11 @@ def committer_of(smtp):
 
 
 def is_alive(pid):
+    """While one thread of it is not dead its socket is open, though the process itself counts as a zombie before."""
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        is_zombie = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return not is_zombie or len(list((process / "task").iterdir())) > 1
     except FileNotFoundError:
         return False
 
