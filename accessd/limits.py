@@ -16,12 +16,11 @@ from mailcore.config.snapshot import Snapshot
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import TooManyConnections
 from mailcore.log import get_logger
+from mailcore.tls_server import MOST_TO_BE_TOLD
 
 TOO_MANY = "Too many connections"
 TOO_MANY_FROM_ADDRESS = "Too many connections from your address"
 
-MOST_TO_BE_TOLD = 10
-"""So many more than the limits may shake hands at a time, of one address and in all, to be told inside TLS."""
 MOST_GONE = 50_000
 """While the database is away sessions end that it still lists: beyond this many they are not kept by number."""
 

@@ -15,6 +15,8 @@ from typing import Protocol
 from mailcore.accepting import Accepting
 
 HANDSHAKE_LIMIT_S = 15.0
+MOST_TO_BE_TOLD = 10
+"""So many more than its limit a client may shake hands with at a time, to be told of it inside TLS."""
 
 
 class HandshakeLimits(Protocol):

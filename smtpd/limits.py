@@ -11,13 +11,13 @@ from collections.abc import Callable
 from mailcore.clock import Clock
 from mailcore.config.snapshot import Snapshot
 from mailcore.log import get_logger
+from mailcore.tls_server import MOST_TO_BE_TOLD
 from smtpd.client import address_of
 
 WINDOW_S = 60.0
 MAX_CLIENTS = 20_000
 MOST_HANDSHAKES = 1000
 """Of all clients of a process at a time."""
-MOST_TO_BE_TOLD = 10
 
 log = get_logger(__name__)
 

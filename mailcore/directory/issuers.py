@@ -21,7 +21,6 @@ from mailcore.offload import Offload
 LEEWAY_S = 60
 KEEP_S = 3600.0
 ASK_AGAIN_S = 60.0
-MOST_MISSING = 1000
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class Issuers:
         if found is not None:
             return found
         name = _key_id(header)
-        if is_fresh and len(known.missing) < MOST_MISSING:
+        if is_fresh:
             known.missing.add(name)
         if not is_fresh and name not in known.missing and all(key.id != name for key in known.keys):
             raise DirectoryUnavailable(f"{issuer.issuer} may have another key since its keys were fetched")

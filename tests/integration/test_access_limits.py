@@ -24,19 +24,12 @@ from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import TooManyConnections
 from mailcore.identity import AccountRef
 from mailcore.tls import Certificate
-from tests.fakes.certificates import TestAuthority
 from tests.fixtures_servers import choose_free_port
+from tests.integration.loopback_certificate import authority as authority
 
 GREETING = {"imap": b"* OK hello\r\n", "pop3": b"+OK hello\r\n"}
 BYE = b"* BYE [UNAVAILABLE] Too many connections from your address\r\n"
 ERR = b"-ERR [SYS/TEMP] Too many connections from your address\r\n"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    authority = TestAuthority(folder)
-    return SimpleNamespace(ca=authority.ca_file, paths=authority.issue("127.0.0.1"))
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import uvloop
 
-from accessd.limits import MOST_TO_BE_TOLD, ConnectionLimits
+from accessd.limits import ConnectionLimits
 from accessd.listener import Listener
 from accessd.settings import Endpoint
 from accessd.tally import Tally
@@ -19,21 +19,14 @@ from mailcore.config.snapshot import NetworkSet, Snapshot
 from mailcore.proxied import ProxiedServer
 from mailcore.sockets import open_socket
 from mailcore.tls import Certificate
-from mailcore.tls_server import TlsServer
+from mailcore.tls_server import MOST_TO_BE_TOLD, TlsServer
 from smtpd.limits import ClientCounts, Handshakes
 from tests.fakes.balancer import Place, v1
-from tests.fakes.certificates import TestAuthority
 from tests.fixtures_servers import choose_free_port
+from tests.integration.loopback_certificate import authority as authority
 
 OURS = NetworkSet((ipaddress.ip_network("127.0.0.0/8"),))
 BYE = b"* BYE [UNAVAILABLE] Too many connections from your address\r\n"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    authority = TestAuthority(folder)
-    return SimpleNamespace(ca=authority.ca_file, paths=authority.issue("127.0.0.1"))
 
 
 @contextlib.asynccontextmanager
