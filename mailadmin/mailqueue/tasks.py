@@ -16,6 +16,7 @@ from mailadmin.trace.retention import forget_before, make_partitions
 from mailcore.delivery.recovery import recover
 from mailcore.queue import operations
 from mailcore.queue.spool import SWEEP_AGE_S
+from mailcore.relay import accepted
 from mailcore.relay.run import run_lease
 from mailcore.store import files, layout
 
@@ -30,9 +31,10 @@ def deliver_batch(lease: str) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def sweep_spool() -> None:
     """Remove spool files that no message owns: left by a crash before COMMIT, or by a deletion in the panel; and what
-    was never received to its end.
+    was never received to its end; and what workers that were killed had been told by other hosts.
     """
     here = worker.current()
+    accepted.sweep(here.spool.root, time.time() - accepted.SWEEP_AGE_S)
     here.spool.sweep(lambda queue_ids: operations.known_queue_ids(here.database.connection(), queue_ids))
     files.remove_older(str(here.local.storage.root / layout.UPLOADS), time.time() - SWEEP_AGE_S)
 

@@ -47,11 +47,15 @@ PARKED = (
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What has come of beginning a lease: whether there is something to try, and the queue ids that were parked."""
+    """What has come of beginning a lease: whether there is something to try, and the queue ids that were parked.
+
+    `is_again`: somebody has begun it before. `is_divided`: so it was given back, each message for itself.
+    """
 
     is_held: bool
     parked: tuple[str, ...] = ()
-    was_begun_before: bool = False
+    is_again: bool = False
+    is_divided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +204,11 @@ def begin(conn: Connection, lease: uuid.UUID, now: datetime) -> Begun:
         most = max((count for _, count in rows), default=0)
         if most > 1 and len({message_id for message_id, _ in rows}) > 1:
             give_back(conn, lease, begun=True)
-            return Begun(is_held=False, was_begun_before=True)
+            return Begun(is_held=False, is_again=True, is_divided=True)
         if most <= MOST_UNFINISHED:
-            return Begun(is_held=bool(rows))
+            return Begun(is_held=bool(rows), is_again=most > 1)
         parked = conn.execute(statements.PARK, {"lease": lease, "most": MOST_UNFINISHED, "reply": PARKED}).fetchall()
-    return Begun(is_held=len(parked) < len(rows), parked=tuple(sorted({row[0] for row in parked})))
+    return Begun(len(parked) < len(rows), tuple(sorted({row[0] for row in parked})), is_again=True)
 
 
 def renew(conn: Connection, lease: uuid.UUID, now: datetime) -> bool:

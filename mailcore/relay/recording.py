@@ -1,8 +1,8 @@
 """Writing down what became of the messages of a lease: rows, reports, trace, spool files.
 
 Outcomes are gathered for a moment, so that one COMMIT serves several messages. The moment is short (MOST_GATHERED
-messages, GATHER_S): what was accepted elsewhere and is not recorded here yet is sent a second time if this process
-dies, and nothing else is. While the database is away nothing further is gathered: `flush` waits for it.
+messages, GATHER_S), and for the case that this process dies what was accepted elsewhere is in a file until then
+(mailcore.relay.accepted). While the database is away nothing further is gathered: `flush` waits for it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mailcore.queue import leases
 from mailcore.queue.leases import LeaseLost
 from mailcore.queue.records import Results
 from mailcore.queue.schedule import Schedule
+from mailcore.relay.accepted import AcceptedFile
 from mailcore.relay.jobs import Job, deferred
 from mailcore.relay.reports import Enqueued, Reports
 from mailcore.relay.settle import Circumstances, Settlement, settle, without_reports
@@ -55,7 +56,12 @@ class Recording:
         )
         self._pending: list[Settlement] = []
         self._first_at = 0.0
+        self._accepted = AcceptedFile(worker.spool.root, lease)
         self._remover: ThreadPoolExecutor | None = None
+
+    def accepted(self, job: Job, outcomes: Sequence[Outcome], *, reports_itself: bool) -> None:
+        """The first thing to do with an answer: a worker that is killed from now on has not forgotten it."""
+        self._accepted.add(job, outcomes, reports_itself=reports_itself)
 
     def settle(self, job: Job, outcomes: Sequence[Outcome], *, reports_itself: bool = False) -> Settlement:
         """What these outcomes come to."""
@@ -85,6 +91,7 @@ class Recording:
 
     def close(self) -> None:
         """Everything that was to be removed is gone."""
+        self._accepted.close()
         if self._remover is not None:
             self._remover.shutdown()
             self._remover = None
@@ -168,6 +175,7 @@ class Recording:
             )
             finished = leases.record(conn, self._lease, delivered, self._worker.clock.now())
             reports = []
+        self._accepted.clear()
         self.after_commit(settlements, reports, finished, in_between=in_between)
 
     def _remove(self, queue_ids: Sequence[str]) -> None:

@@ -2,8 +2,9 @@
 
 Promises. Without a valid lease nothing happens, so a task that comes twice or late does no harm. What became of a
 message is recorded a moment later (mailcore.relay.recording says how long a moment is), and if the database is away it
-is recorded as soon as it is back, before anything else: the only messages that can ever be sent twice are the few whose
-acceptance could not be written down because this process died. No content leaves under a lease that has ended.
+is recorded as soon as it is back, before anything else. What a worker that died had sent is known from its files
+(mailcore.relay.accepted): sent twice is only what it was killed over before it could write the answer down. No content
+leaves under a lease that has ended.
 
 What becomes due for the same destinations meanwhile joins the lease (mailcore.relay.sending).
 """
@@ -26,7 +27,7 @@ from mailcore.maillog.event import QueueAction
 from mailcore.queue import leases, operations
 from mailcore.queue.leases import LeaseLost
 from mailcore.queue.states import MOST_UNFINISHED
-from mailcore.relay import jobs
+from mailcore.relay import accepted, jobs
 from mailcore.relay.attempt import HopSender
 from mailcore.relay.client import Credentials
 from mailcore.relay.connection import Settings
@@ -77,10 +78,13 @@ class _LeaseRun:
         self._began_at = time.monotonic()
         self._renewed_at = -math.inf
         self._tried_here = 0
+        self._is_again = False
 
     def run(self, conn: Connection) -> int:
         if not self._begin(conn):
             return 0
+        # Before the messages: what is recorded and gone from the files meanwhile is not among those any more.
+        accepted_before = accepted.read(self._worker.spool.root) if self._is_again else {}
         messages = leases.load(conn, self._lease, self._worker.clock.now())
         self._snapshot = self._worker.snapshot(conn)
         self._recording = Recording(self._worker, self._lease, self._snapshot)
@@ -88,8 +92,8 @@ class _LeaseRun:
             for hop, found in jobs.by_hop(messages, self._snapshot):
                 if hop is None:
                     self._run_local(found)
-                else:
-                    self._run_hop(hop, found)
+                elif left := self._not_accepted(found, accepted_before):
+                    self._run_hop(hop, left)
             self._recording.flush()
         if self._must_end():
             leases.give_back(self._worker.database.connection(), self._lease, begun=True)
@@ -107,9 +111,10 @@ class _LeaseRun:
         for queue_id in begun.parked:
             log.error("message_parked", queue_id=queue_id, attempts=MOST_UNFINISHED)
             worker.events.record(QueueAction(at=worker.clock.now(), queue_id=queue_id, action="hold", by=PARKED_BY))
-        if begun.was_begun_before:
+        if begun.is_divided:
             log.warning("lease_divided", lease=self._lease)
             worker.hints.queue_changed()
+        self._is_again = begun.is_again
         return begun.is_held
 
     def _may_go_on(self) -> bool:
@@ -143,6 +148,20 @@ class _LeaseRun:
             self._renew()
 
     # Other hosts
+
+    def _not_accepted(self, found: Sequence[Job], before: accepted.Known) -> Sequence[Job]:
+        """What is still to be tried; what a host has taken from a worker that was killed over it is recorded now."""
+        if not before:
+            return found
+        divided = [accepted.divide(job, before) for job in found]
+        for done, how, _ in divided:
+            if how:
+                log.info("accepted_before", queue_id=done.message.queue_id, relay=how[0].relay)
+                reports_itself = all(one.reports_itself for one in how)
+                outcomes = accepted.outcomes(done, how)
+                self._recording.note(self._recording.settle(done, outcomes, reports_itself=reports_itself))
+        self._recording.flush()
+        return [left for _, _, left in divided if left.recipients]
 
     def _run_hop(self, hop: NextHop, found: Sequence[Job]) -> None:
         worker = self._worker

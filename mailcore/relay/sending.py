@@ -101,6 +101,7 @@ class Sending:
                 )
             by_recipient = {outcome.recipient: outcome for outcome in attempt.outcomes}
             outcomes = [by_recipient[leased.recipient] for leased in job.recipients]
+            self._recording.accepted(job, outcomes, reports_itself=attempt.reports_itself)
             return self._recording.settle(job, outcomes, reports_itself=attempt.reports_itself)
         except FileNotFoundError:
             log.error("spool_file_missing", queue_id=job.message.queue_id)

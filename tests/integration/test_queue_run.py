@@ -56,6 +56,7 @@ def test_a_relayed_message_leaves_nothing_behind(world):
     assert sink.received[0].content == BODY.replace(b"\n", b"\r\n"), "Return-Path stays here"
     assert sink.received[0].mail_parameters == [f"SIZE={len(sink.received[0].content)}"]
     assert world.rows() == [] and world.rows("queue_message") == [] and world.spool_files() == []
+    assert notes_of(world) == []
     assert world.events.kinds() == ["relayed", "removed"]
     event = world.events.all[0]
     assert (event.queue_id, event.recipient, event.rule) == (queue_id, BOB, "relayhost")
@@ -204,7 +205,7 @@ def sessions_of(world: QueueWorld, name: str) -> int:
 
 
 def test_only_a_few_accepted_messages_are_not_recorded_yet(world):
-    """They are what is sent twice if the worker dies now."""
+    """They are what is sent twice if the machine loses its power now."""
     unrecorded: list[int] = []
 
     def count(_: bytes) -> str:
@@ -220,6 +221,122 @@ def test_only_a_few_accepted_messages_are_not_recorded_yet(world):
         world.run_due()
 
     assert max(unrecorded) <= MOST_GATHERED + 1 and world.rows() == []
+
+
+class Killed(BaseException):
+    """What no code of the worker's expects."""
+
+
+def killed_after(world: QueueWorld, accepted: int) -> None:
+    """A worker takes what is due, and is gone when that many messages are accepted and none of them is recorded."""
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mailcore.relay.recording.MOST_GATHERED", accepted)
+        patched.setattr("mailcore.relay.recording.GATHER_S", 1000.0)
+        patched.setattr(leases, "record", dies)
+        with pytest.raises(Killed):
+            world.run_due()
+    end_leases(world)
+
+
+def end_leases(world: QueueWorld) -> None:
+    later = clock_of_today()
+    later.advance(leases.LEASE_S + 1)
+    leases.reclaim_ended(world.conn, later.now())
+
+
+def notes_of(world: QueueWorld) -> list[str]:
+    return sorted(path.name for path in (world.home / "spool" / "accepted").glob("*"))
+
+
+def test_what_a_killed_worker_had_sent_is_recorded_and_not_sent_again(world):
+    """Found by kill -9: up to 21 messages came twice."""
+    with Sink(Script(end_of_data="250 2.0.0 taken as 4711")) as sink:
+        world.relayhost(sink.port)
+        relay = f"127.0.0.1[127.0.0.1]:{sink.port}"
+        addresses = [f"user{number}@there.test" for number in range(20)]
+        for address in addresses:
+            world.enqueue(address)
+        killed_after(world, 12)
+        assert len(world.rows()) == 20 and len(notes_of(world)) == 1
+
+        world.run_due()
+
+    assert sorted(message.recipients[0] for message in sink.received) == sorted(addresses)
+    assert world.rows() == [] and world.spool_files() == []
+    relayed = [event for event in world.events.all if event.kind == "relayed"]
+    assert {event.reply for event in relayed} == {"250 2.0.0 taken as 4711"} and len(relayed) == 20
+    assert {event.relay for event in relayed} == {relay}
+
+
+def test_a_recipient_that_was_accepted_is_not_asked_for_again_beside_one_that_was_deferred(world):
+    script = Script(rcpt=lambda address: "450 4.2.0 later" if address.startswith("carol") else "250 ok")
+    with Sink(script) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB, "carol@there.test")
+        killed_after(world, 1)
+
+        world.run_due()
+
+    assert [message.recipients for message in sink.received] == [[BOB]]
+    assert [(row["address"], row["attempts"]) for row in world.rows()] == [("carol@there.test", 1)]
+
+
+@pytest.mark.parametrize(("keywords", "reports"), [(("PIPELINING",), 1), (("PIPELINING", "DSN"), 0)])
+def test_the_report_that_a_killed_worker_owed_is_sent_once(world, keywords, reports):
+    """Not at all where the other host has taken that upon itself."""
+    with Sink(Script(keywords=keywords)) as sink:
+        world.relayhost(sink.port)
+        world.enqueue(to_recipient(BOB, notify=frozenset({"SUCCESS"})), to_recipient("x@there.test"))
+        killed_after(world, 1)
+
+        world.run_until_empty()
+
+    found = [part_of(report, "message/delivery-status").get_payload()[1]["Action"] for report in world.inbox()]
+    assert found == ["relayed"] * reports
+    assert len(sink.received) == 1 and world.rows() == []
+
+
+def test_nobody_who_does_not_share_its_queue_id_is_taken_for_accepted(world):
+    """A restored database gives the numbers of its rows a second time."""
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        killed_after(world, 1)
+        world.conn.execute("UPDATE queue_message SET queue_id = 'another0'")
+        world.spool.adopt(BODY, "another0")
+        world.run_due()
+
+    assert len(sink.received) == 2 and world.rows() == []
+
+
+def test_a_disk_that_takes_no_notes_holds_nothing_up(world):
+    (world.home / "spool" / "accepted").write_text("not a folder")
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        for _ in range(3):
+            world.enqueue(BOB)
+        world.run_due()
+
+    assert len(sink.received) == 3 and world.rows() == []
+
+
+def test_the_sweep_takes_the_notes_of_a_worker_that_died_long_ago(world, monkeypatch):
+    with Sink() as sink:
+        world.relayhost(sink.port)
+        world.enqueue(BOB)
+        killed_after(world, 1)
+    monkeypatch.setattr(tasks.worker, "current", world.worker)
+    tasks.sweep_spool()
+    (note,) = notes_of(world)
+    os.utime(world.home / "spool" / "accepted" / note, (1, 1))
+
+    tasks.sweep_spool()
+
+    assert notes_of(world) == []
 
 
 def test_outcomes_are_recorded_while_a_slow_server_thinks(world):
@@ -666,7 +783,7 @@ def test_the_outcome_is_recorded_although_the_database_went_away_meanwhile(world
         world.enqueue(BOB)
         world.run_due()
 
-    assert world.rows() == [], "nothing is left that could be sent a second time"
+    assert world.rows() == [] and notes_of(world) == [], "nothing is left that could be sent a second time"
     assert len(sink.received) == 2
 
 
