@@ -1,5 +1,6 @@
 """Filters that several resources share."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,7 +13,7 @@ from mailadmin.search import search
 class WordsFilter(filters.CharFilter):
     """`?search=`: every word occurs somewhere in one of `fields`, capital letters or not (mailadmin.search)."""
 
-    def __init__(self, *, fields: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, fields: Sequence[str], **kwargs: Any) -> None:
         kwargs.setdefault("label", f"Words that occur in {', '.join(fields)}")
         kwargs.setdefault("max_length", 200)
         super().__init__(**kwargs)

@@ -21,7 +21,7 @@ from mailadmin.audit.record import Actor
 from mailadmin.directory.models import Account
 from mailadmin.directory.templatetags.mailkeep import age
 from mailadmin.status.models import ClientSession
-from mailadmin.status.sessions import connected, end_account, end_chosen
+from mailadmin.status.sessions import SEARCHED, connected, end_account, end_chosen
 
 PROTOCOLS = ("imap", "pop3")
 
@@ -73,7 +73,7 @@ class ClientSessionAdmin(PanelAdmin):
     list_filter = (AccountFilter, ProtocolFilter, ClientFilter)
     list_filter_submit = True
     sortable_by = ("who", "protocol_label", "program", "connected_for", "idle_for")
-    search_fields = ("account__address", "client_id", "client_address", "mailbox")
+    search_fields = SEARCHED
     search_help_text = "Account, program, address or mailbox"
     list_select_related = ("account",)
     ordering = ("-since", "id")

@@ -20,6 +20,8 @@ from mailcore.db.sessions import REVOKED, end, end_of_account
 from mailcore.db.status import STALE_AFTER_S
 
 ENDED_BY_ADMINISTRATOR = "Ended by the administrator"
+SEARCHED = ("account__address", "client_id", "client_address", "mailbox")
+"""What words are looked for in, in the panel and by the API."""
 
 
 def connected() -> QuerySet[ClientSession]:

@@ -289,6 +289,8 @@ def test_the_openapi_document_knows_everything():
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     put = document["paths"]["/api/v1/domains/{name}/"]["put"]
     assert set(put["responses"]) == {"200", "201", "default"}
+    searched = {each["name"]: each for each in document["paths"]["/api/v1/sessions/"]["get"]["parameters"]}
+    assert "client_address" in searched["search"]["description"]
     account = document["components"]["schemas"]["Account"]["properties"]
     assert "password" not in account and "address" in account
 

@@ -97,6 +97,28 @@ def test_the_list_is_filtered_by_account_client_and_protocol(panel, administrato
     assert sorted(session.client_id for session in rows) == shown
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("192.0.2.9", ["Thunderbird"]),
+        ("192.0.2", ["Mutt", "POP", "Thunderbird"]),
+        ("ALICE 192.0.2.1", ["POP"]),
+        ("archive", ["Mutt"]),
+        ("alice 2001:db8", []),
+    ],
+)
+def test_the_api_searches_what_the_list_searches(panel, administrator, alice, process, words, found):
+    a_session(administrator, 1, client_id="Mutt", mailbox="Archive")
+    a_session(alice, 2, client_id="POP", protocol="pop3")
+    a_session(alice, 3, client_id="Thunderbird", client_address="192.0.2.9")
+
+    listed = ApiClient("sessions:read").get("/sessions/", search=words)[1]["results"]
+
+    assert sorted(session["client_id"] for session in listed) == found
+    rows = panel.get(LIST, {"q": words}).context["cl"].result_list
+    assert sorted(session.client_id for session in rows) == found
+
+
 def test_a_page_of_ten_thousand_sessions_costs_no_more_than_one_of_a_hundred(panel, alice, process):
     few = the_cost_of_a_page(panel, alice, 100)
     many = the_cost_of_a_page(panel, alice, 10_000)

@@ -18,7 +18,7 @@ from mailadmin.audit.record import Actor
 from mailadmin.directory.models import Account
 from mailadmin.status.admin import PROTOCOLS
 from mailadmin.status.models import ClientSession
-from mailadmin.status.sessions import connected, end_account, end_chosen
+from mailadmin.status.sessions import SEARCHED, connected, end_account, end_chosen
 
 
 class ClientSessionSerializer(serializers.ModelSerializer):
@@ -60,7 +60,7 @@ ENDED = inline_serializer("EndedSessions", {"sessions": serializers.IntegerField
 class ClientSessionFilter(filters.FilterSet):
     account = filters.CharFilter(field_name="account__address", method="by_account", max_length=320)
     protocol = filters.ChoiceFilter(choices=[(name, name) for name in PROTOCOLS])
-    search = WordsFilter(fields=["client_id", "mailbox"])
+    search = WordsFilter(fields=SEARCHED, label="Words that occur in account, client_id, client_address or mailbox")
 
     class Meta:
         model = ClientSession
