@@ -87,6 +87,8 @@ class SMTPProtocol(ContentStream):
             self._greet()
             while not self._is_closing:
                 await self._next_command()
+                if self._gave_up:
+                    self._leave_endless()
                 await self._let_others_run()
         except (Gone, ConnectionError, ssl.SSLError, TimeoutError):
             pass
@@ -172,6 +174,14 @@ class SMTPProtocol(ContentStream):
         """Hosts do not agree on where such a line ends: the way commands are smuggled past one of them."""
         reply = replies.BARE_NEWLINE
         self._send(self._handler.refused(self._client, "COMMAND", Decision(reply, "bare <LF>", "refuse_bare_newline")))
+        self._buffer.clear()
+        self._is_closing = True
+
+    def _leave_endless(self) -> None:
+        """The reply to what was refused is on its way; the client may not look for it before it has sent all."""
+        decision = Decision(replies.SENT_TOO_MUCH, "went on after it was refused", "refuse_endless_content")
+        stage = "COMMAND" if self._skipped else "DATA"
+        self._send(self._handler.refused(self._client, stage, decision))
         self._buffer.clear()
         self._is_closing = True
 
@@ -369,13 +379,15 @@ class SMTPProtocol(ContentStream):
         transaction = self._transaction
         refusal = transaction.cannot_send_data() if transaction is not None else replies.NEED_MAIL
         if refusal is not None or transaction is None:
-            await self._skip(int(count))
+            await self._skip(int(count), self._handler.snapshot.message_size_limit)
             self._send(refusal or replies.NEED_MAIL)
             return
         incoming = transaction.incoming or transaction.begin_content()
         self._chunks = chunks = self._chunks or ChunkReader()
-        await self._receive_chunk(int(count), chunks, incoming, transaction.size_limit)
-        if last:
+        size = await self._receive_chunk(int(count), chunks, incoming, transaction.size_limit)
+        if incoming.is_dropped:
+            await self._finish(transaction, size)
+        elif last:
             await self._keep(incoming, chunks.finish(), chunks.wire_size, transaction.size_limit)
             await self._finish(transaction, chunks.wire_size)
         else:

@@ -20,6 +20,7 @@ from smtpd import replies
 
 COMMAND_LINE_LIMIT = 2048
 AUTH_LINE_LIMIT = 12_288  # RFC 4954 section 4
+LONGEST_LINE = 4 * 1024 * 1024  # of what is skipped for being longer than allowed
 READ_AHEAD = 256 * 1024
 TIMEOUT_S = 300.0  # RFC 5321 section 4.5.3.2.7
 
@@ -29,7 +30,7 @@ class BareNewline(Exception):
 
 
 class LineTooLong(Exception):
-    """A line was longer than allowed; it has been skipped to its end."""
+    """A line was longer than allowed; it has been skipped to its end, or is longer than LONGEST_LINE."""
 
 
 class Gone(Exception):
@@ -62,7 +63,9 @@ class SMTPStream(SMTP):
         self._timed_out = False
         self._is_tls = False
         self._reading_paused = False
-        self._skipping = False
+        self._skipped = 0  # octets of the line that comes in
+        # The client goes on sending what is refused: there is no more reading it.
+        self._gave_up = False
         self._handler_coroutine: asyncio.Task[None] | None = None
 
     # Called by the event loop.
@@ -169,9 +172,12 @@ class SMTPStream(SMTP):
         end = buffer.find(b"\n")
         if end < 0:
             if len(buffer) > limit:
-                self._skipping = True
+                self._skipped += len(buffer) - 1
                 del buffer[:-1]  # a CR at the end may belong to the line end
                 self._resume()
+                if self._skipped > LONGEST_LINE:
+                    self._gave_up = True
+                    raise LineTooLong
             return None
         is_crlf = end > 0 and buffer[end - 1] == 13
         line = bytes(buffer[: end - 1]) if is_crlf else b""
@@ -179,8 +185,8 @@ class SMTPStream(SMTP):
         self._resume()
         if not is_crlf:
             raise BareNewline
-        if self._skipping or len(line) > limit:
-            self._skipping = False
+        if self._skipped or len(line) > limit:
+            self._skipped = 0
             raise LineTooLong
         return line
 
@@ -221,7 +227,7 @@ class SMTPStream(SMTP):
         # From here to start_tls() nothing is awaited: what a stranger in the middle has slipped in before the
         # handshake is in the buffer and goes with it; what comes later is read as TLS.
         self._buffer.clear()
-        self._skipping = False
+        self._skipped = 0
         self._resume()
         transport = await self.loop.start_tls(
             self.transport, self, context, server_side=True, ssl_handshake_timeout=HANDSHAKE_LIMIT_S
