@@ -131,9 +131,9 @@ def fetch_rows(conn: Connection, storage: Storage, account: AccountRef, plan: Pl
         since = plan.changed_since
         rows = [row for row in rows if row.modseq > since]
     if plan.rare:
-        responses = _with_rare(plan, _numbered(view, rows), _rare(conn, storage, account, plan, rows))
+        responses = _with_rare(plan, rows, _rare(conn, storage, account, plan, rows))
     else:
-        responses = plan.writer.responses(_numbered(view, rows))
+        responses = plan.writer.responses(_numbers(view, rows), rows)
     return Fetched([responses], len(uids), gone, modseq=_highest(plan, rows))
 
 
@@ -142,9 +142,10 @@ def _rare(conn: Connection, storage: Storage, account: AccountRef, plan: Plan, r
     return rare_fields(conn, storage, account, plan.view.record, plan.rare, uids) if plan.rare else {}
 
 
-def _with_rare(plan: Plan, numbered: Sequence[tuple[int, Row]], rare: Mapping[int, bytes]) -> bytes:
+def _with_rare(plan: Plan, rows: Sequence[Row], rare: Mapping[int, bytes]) -> bytes:
     """What was expunged meanwhile has no such fields, and no response if it is asked for nothing else."""
-    written = [(number, b" ".join(filter(None, (plan.writer(row), rare.get(row.uid))))) for number, row in numbered]
+    fields = [b" ".join(filter(None, (plan.writer(row), rare.get(row.uid)))) for row in rows]
+    written = zip(_numbers(plan.view, rows), fields, strict=True)
     return b"".join([b"* %d FETCH (%b)\r\n" % each for each in written if each[1]])
 
 
@@ -162,14 +163,14 @@ def fetch_flags(conn: Connection, tables: FlagTables, plan: Plan, uids: Sequence
     return Fetched([data], len(uids), gone)
 
 
-def _numbered(view: View, rows: Sequence[Row]) -> list[tuple[int, Row]]:
-    """Rows with their sequence numbers; neighbours need no look-up."""
+def _numbers(view: View, rows: Sequence[Row]) -> Sequence[int]:
+    """The sequence numbers of rows; neighbours need no look-up."""
     if not rows:
-        return []
+        return ()
     first, last = view.sequence_number(rows[0].uid), view.sequence_number(rows[-1].uid)
     if last - first + 1 == len(rows):
-        return list(enumerate(rows, first))
-    return [(view.sequence_number(row.uid), row) for row in rows]
+        return range(first, last + 1)
+    return [view.sequence_number(row.uid) for row in rows]
 
 
 def fetch_sections(conn: Connection, storage: Storage, account: AccountRef, plan: Plan, uids: Sequence[int]) -> Fetched:
@@ -267,7 +268,7 @@ def _of_change(plan: Plan, row: Row) -> list[bytes]:
     if plan.condstore and Field.UID not in plan.fields:
         parts.append(b"UID %d" % row.uid)
     if Field.FLAGS not in plan.fields:
-        parts.append(b"FLAGS (%b)" % plan.view.flags_text(FlagRow(*row[:6])))
+        parts.append(b"FLAGS (%b)" % plan.view.flags_text(row))
     if plan.condstore and Field.MODSEQ not in plan.fields:
         parts.append(b"MODSEQ (%d)" % row.modseq)
     return parts

@@ -18,7 +18,7 @@ from accessd.imap.grammar.sequence_set import SequenceSet, format_numbers
 from accessd.imap.grammar.tokens import BadSyntax
 from mailcore.errors import NotPermitted
 from mailcore.identity import AccountRef
-from mailcore.index.records import Changes, FlagRow, MailboxRecord, OpenMailbox
+from mailcore.index.records import CachedRow, Changes, FlagRow, MailboxRecord, OpenMailbox
 from mailcore.sharing.rights import ALL, CHANGES_MESSAGES, WRITE, settable_bits
 
 NO_RECENT = 2**32
@@ -311,9 +311,9 @@ class View:
             parts.append(b"MODSEQ (%d)" % row.modseq)
         return b"* %d FETCH (%b)\r\n" % (self.sequence_number(row.uid), b" ".join(parts))
 
-    def flags_text(self, row: FlagRow) -> bytes:
+    def flags_text(self, row: FlagRow | CachedRow) -> bytes:
         """The flags of one message in this session."""
-        return format_flags(row.flags, row.keywords, recent=row.uid >= self.first_recent_uid)
+        return format_flags(row.flags, row.keywords or (), recent=row.uid >= self.first_recent_uid)
 
     # Keywords.
 

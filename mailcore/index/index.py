@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.types.numeric import Int8BinaryLoader
 
 from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index import statements
@@ -317,24 +318,27 @@ def message_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None =
 
 def cached_rows(conn: Connection, mailbox_id: int, uids: Sequence[int] | None = None) -> list[CachedRow]:
     """Rows with ENVELOPE and BODYSTRUCTURE in UID order, as far as they are known; None means all."""
-    if uids is None:
-        found = conn.execute(statements.CACHED_ROWS, {"mailbox_id": mailbox_id}, binary=True).fetchall()
-    else:
-        found = _rows_of(conn, statements.CACHED_ROWS_BETWEEN, statements.CACHED_ROWS_OF, mailbox_id, uids)
+    with conn.cursor(binary=True) as cursor:
+        # The number that comes over the wire: a datetime costs its making and, where it is written, its taking apart.
+        cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)
+        if uids is None:
+            found = cursor.execute(statements.CACHED_ROWS, {"mailbox_id": mailbox_id}).fetchall()
+        else:
+            found = _rows_of(cursor, statements.CACHED_ROWS_BETWEEN, statements.CACHED_ROWS_OF, mailbox_id, uids)
     return list(map(CachedRow._make, found))
 
 
 def _rows_of(
-    conn: Connection, between: str, listed: str, mailbox_id: int, uids: Sequence[int]
+    on: Connection | psycopg.Cursor[Any], between: str, listed: str, mailbox_id: int, uids: Sequence[int]
 ) -> list[tuple[Any, ...]]:
     """Most of what lies between two UIDs is read by these two: a list is planned anew each time and looked through for
     every row.
     """
     first, last = (min(uids), max(uids)) if uids else (1, 0)
     if last - first >= 2 * len(uids):
-        return conn.execute(listed, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True).fetchall()
+        return on.execute(listed, {"mailbox_id": mailbox_id, "uids": list(uids)}, binary=True).fetchall()
     span = {"mailbox_id": mailbox_id, "first_uid": first, "last_uid": last}
-    found = conn.execute(between, span, binary=True).fetchall()
+    found = on.execute(between, span, binary=True).fetchall()
     if last - first + 1 == len(uids):
         return found
     wanted = set(uids)

@@ -81,14 +81,16 @@ class FlagRow(NamedTuple):
 
 
 class CachedRow(NamedTuple):
-    """A FlagRow with the ready IMAP text of ENVELOPE and BODYSTRUCTURE."""
+    """A row with the ready IMAP text of ENVELOPE and BODYSTRUCTURE, read by the ten thousand: `keywords` is None where
+    there are none, `internal_us` is the internal date in microseconds since 2000-01-01 UTC, as PostgreSQL counts.
+    """
 
     uid: int
     modseq: int
     flags: int
-    keywords: list[str]
+    keywords: list[str] | None
     size: int
-    internal_date: datetime
+    internal_us: int
     envelope: bytes
     body_structure: bytes
 

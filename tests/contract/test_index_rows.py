@@ -1,8 +1,11 @@
 """Rows of messages by their UIDs: read as a run of UIDs or one by one, nobody notices which."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from mailcore.index.index import cached_rows, flag_rows, message_rows
+from mailcore.index.records import FlagRow
 from mailcore.mailbox import mailbox as mailboxes
 from tests.contract.mailbox_support import an_owner
 
@@ -42,3 +45,14 @@ def test_all_without_uids(mailbox, rows):
     conn, mailbox_id = mailbox
 
     assert [row.uid for row in rows(conn, mailbox_id)] == [*range(1, 5), *range(7, 21)]
+
+
+def test_rows_with_envelopes_say_the_same_as_the_others(mailbox):
+    conn, mailbox_id = mailbox
+    conn.execute("UPDATE message SET keywords = '{b,a}', internal_date = '1999-12-31 23:59:58.7+00' WHERE uid = 3")
+    epoch = datetime(2000, 1, 1, tzinfo=UTC)
+
+    for cached, plain in zip(cached_rows(conn, mailbox_id), flag_rows(conn, mailbox_id), strict=True):
+        moment = epoch + timedelta(microseconds=cached.internal_us)
+        assert FlagRow(*cached[:3], cached.keywords or [], cached.size, moment) == plain
+    assert [row.keywords for row in cached_rows(conn, mailbox_id, [2, 3])] == [None, ["b", "a"]]

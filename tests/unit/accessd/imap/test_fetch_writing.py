@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accessd.imap.fetch_fields import FieldWriter, internal_date
+from accessd.imap.fetch_fields import FieldWriter, internal_date, internal_moment
 from accessd.imap.fetch_sections import read_head, write_large, write_sections
 from accessd.imap.grammar.fetch_att import RARE, BodyItem, Field, read_fetch_items
 from accessd.imap.grammar.tokens import Scanner
-from mailcore.index.records import CachedRow
+from mailcore.index.records import CachedRow, FlagRow
 from mailcore.message.flags import SEEN
 from mailcore.message.structure import parse_structure
 from mailcore.message.wire import to_disk
 from mailcore.store.base import StoredMessage
 
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 ROW = CachedRow(
-    7, 12, SEEN, ["b", "a"], 345, datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC), b"(NIL)",
+    7, 12, SEEN, ["b", "a"], 345, (datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC) - EPOCH) // MICROSECOND, b"(NIL)",
     b'("text" "plain" NIL NIL NIL "7bit" 1 1 NIL NIL NIL NIL)',
 )  # fmt: skip
 
@@ -30,7 +32,7 @@ def items(text: bytes) -> tuple[BodyItem, ...]:
 def test_every_field() -> None:
     writer = FieldWriter([field for field in Field if field not in RARE], first_recent_uid=7)
 
-    assert writer.responses([(3, ROW)]) == (
+    assert writer.responses([3], [ROW]) == (
         b'* 3 FETCH (UID 7 FLAGS (\\Seen a b \\Recent) INTERNALDATE " 3-Feb-2024 04:05:06 +0000" RFC822.SIZE 345 '
         b'ENVELOPE (NIL) BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 1 1 NIL NIL NIL NIL) '
         b'BODY ("text" "plain" NIL NIL NIL "7bit" 1 1) MODSEQ (12))\r\n'
@@ -47,6 +49,30 @@ def test_internal_dates_are_in_utc() -> None:
     assert internal_date(datetime(2024, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))) == (
         b'"29-Feb-2024 22:30:00 +0000"'
     )
+
+
+@given(st.datetimes(datetime(1700, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))
+def test_a_moment_is_written_as_its_date_is(moment: datetime) -> None:
+    assert internal_moment((moment - EPOCH) // MICROSECOND) == internal_date(moment)
+
+
+def test_many_rows_are_written_as_one_by_one() -> None:
+    fields = (Field.UID, Field.FLAGS, Field.ENVELOPE, Field.INTERNALDATE)
+    rows = [ROW._replace(uid=uid, flags=uid % 32, keywords=["x"] if uid % 3 else None) for uid in range(1, 40)]
+    writer = FieldWriter(fields, first_recent_uid=30)
+
+    written = writer.responses(range(5, 44), rows)
+
+    assert written == b"".join(b"* %d FETCH (%b)\r\n" % (row.uid + 4, writer(row)) for row in rows)
+    assert written.count(b"\\Recent") == 10 and written.count(b"x") == 26
+
+
+def test_rows_without_cached_fields_have_dates() -> None:
+    row = FlagRow(7, 12, SEEN, [], 345, datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC))
+
+    written = FieldWriter([Field.INTERNALDATE, Field.SIZE], first_recent_uid=9).responses([1], [row])
+
+    assert written == b'* 1 FETCH (INTERNALDATE " 3-Feb-2024 04:05:06 +0000" RFC822.SIZE 345)\r\n'
 
 
 MESSAGE = (

@@ -40,11 +40,12 @@ def test_a_table_writes_what_rows_would(
 ) -> None:
     uids = sorted(asked)
     numbers = {uid: number for number, uid in enumerate(uids, 1)}
-    present = [(numbers[found.uid], found) for found in held if found.uid in asked]
+    present = [found for found in held if found.uid in asked]
+    their_numbers = [numbers[found.uid] for found in present]
 
     data, gone = table_of(held).responses(uids, numbers.__getitem__, fields, first_recent_uid=recent)
 
-    assert data == FieldWriter(fields, first_recent_uid=recent).responses(present)
+    assert data == FieldWriter(fields, first_recent_uid=recent).responses(their_numbers, present)
     assert gone == len(uids) - len(present)
 
 
