@@ -23,6 +23,7 @@ import uvloop
 from accessd.connection import Connection, Serve
 from accessd.context import Context
 from accessd.file_watch import FileWatch
+from accessd.imap.serving import serve
 from accessd.imap.session import ImapSession
 from accessd.limits import ConnectionLimits
 from accessd.listener import Listener
@@ -167,7 +168,7 @@ def sessions_of(context: Context) -> dict[Protocol, Serve]:
 
     def imap(connection: Connection) -> Coroutine[Any, Any, None]:
         connection.session = session = ImapSession(context, connection)
-        return session.run()
+        return serve(session)
 
     def pop3(connection: Connection) -> Coroutine[Any, Any, None]:
         connection.session = session = Pop3Session(context)

@@ -6,6 +6,13 @@ Each name that stands here has its rows in docs/rfc.md (tests/unit/accessd/imap/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from accessd.imap.engine import LITERAL_MINUS_BYTES
+from mailcore.sasl.mechanisms import offered
+
+if TYPE_CHECKING:
+    from accessd.imap.session import ImapSession
 
 ALWAYS = (
     "IMAP4rev1",
@@ -82,3 +89,31 @@ def capabilities(
         if "PLAIN" not in mechanisms:
             parts.append("LOGINDISABLED")
     return " ".join(parts).encode("ascii")
+
+
+def capabilities_of(session: ImapSession) -> bytes:
+    """Those of a session at this moment."""
+    compress = session.account is not None and not session.connection.is_compressed
+    return capabilities(
+        logged_in=session.account is not None,
+        starttls=session.connection.may_start_tls,
+        mechanisms=mechanisms_of(session),
+        literal_minus=_is_literal_minus(session),
+        more=[f"APPENDLIMIT={session.append_limit}", *(["COMPRESS=DEFLATE"] if compress else [])],
+    )
+
+
+def mechanisms_of(session: ImapSession) -> tuple[str, ...]:
+    """Those of SASL that may be used now; none to who has logged in."""
+    return offered(
+        secure=session.account is None and session.plaintext_allowed,
+        end_point=session.connection.end_point,
+        oauth=bool(session.context.config.current().oauth_issuers),
+    )
+
+
+def _is_literal_minus(session: ImapSession) -> bool:
+    """The setting; what a client has logged in under stays."""
+    if session.account is not None:
+        return session.engine.limits.unasked_bytes == LITERAL_MINUS_BYTES
+    return session.context.config.current().literal_minus

@@ -75,6 +75,11 @@ COMPLETIONS: dict[type[MailError], Completion] = {
     MailError: INTERNAL,
 }
 
+
+class Disconnect(Exception):
+    """The session ends now; the text is said with BYE."""
+
+
 TRY_CREATE = Completion("NO", b"TRYCREATE", "No such mailbox")
 """For the target of APPEND, COPY and MOVE (RFC 3501 section 7.1)."""
 

@@ -10,6 +10,7 @@ import psycopg
 from accessd.imap import response
 from accessd.imap.command import Fetch
 from accessd.imap.grammar.sequence_set import SequenceSet
+from accessd.imap.news import news
 from accessd.imap.notify import Notifier, TooMuchToFollow
 from accessd.imap.notify_events import Interest
 
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
 
 RETRY_S = 1.0
+
+
+def follow(session: ImapSession, notifier: Notifier) -> None:
+    """From now on the client is told what this one follows, and nothing else."""
+    unfollow(session)
+    session.extra().notifier = notifier
+    notifier.told_uid = session.view.uidnext - 1 if session.view is not None else 0
+
+
+def unfollow(session: ImapSession) -> None:
+    """As if NOTIFY had never been used."""
+    if session.extras is not None and session.extras.notifier is not None:
+        session.extras.notifier.stop()
+        session.extras.notifier = None
 
 
 async def tell_unasked(session: ImapSession, *, expunge: bool) -> bool:
@@ -36,7 +51,7 @@ async def tell_unasked(session: ImapSession, *, expunge: bool) -> bool:
 
 def overflow(session: ImapSession) -> None:
     """There is more than can be followed: as if NOTIFY NONE had been asked for (RFC 5465 section 5.8)."""
-    session.follow(Notifier(session, Interest(())))
+    follow(session, Notifier(session, Interest(())))
     session.connection.write(response.ok("Too many mailboxes", b"NOTIFICATIONOVERFLOW"))
 
 
@@ -47,7 +62,7 @@ async def _tell_of_selected(session: ImapSession, notifier: Notifier, *, expunge
         asyncio.get_running_loop().call_later(wait_s, session.connection.poke)
         return False
     try:
-        session.connection.write(b"".join(await session.news(expunge=expunge)))
+        session.connection.write(b"".join(await news(session, expunge=expunge)))
         await fetch_arrived(session)
     except psycopg.Error:
         asyncio.get_running_loop().call_later(RETRY_S, session.notify)

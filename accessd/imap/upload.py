@@ -12,6 +12,7 @@ from accessd.imap.engine import ContinuationNeeded, Event, LiteralChunk, Literal
 from accessd.imap.grammar import args_append
 from accessd.imap.grammar.url import BadUrl, parse_url, quote_url
 from accessd.imap.incoming import IN_MEMORY_BYTES, Incoming
+from accessd.imap.reading import next_event
 from accessd.imap.response import Completion
 from mailcore.identity import AccountRef
 from mailcore.mailbox import quota
@@ -62,7 +63,7 @@ class Upload:
             event: Event = self._first
             while not isinstance(event, UploadFinished):
                 await self._take(event)
-                event = await self._session.next_event()
+                event = await next_event(self._session)
         await self._take_urls()
 
     async def _take(self, event: Event) -> None:

@@ -13,7 +13,9 @@ import pytest
 
 from accessd.connection import Connection
 from accessd.imap.engine import BEFORE_LOGIN
-from accessd.imap.session import AUTHENTICATED_IDLE_LIMIT_S, LINE_BYTES, LITERAL_BYTES, ImapSession
+from accessd.imap.serving import serve
+from accessd.imap.session import ImapSession
+from accessd.imap.transitions import AUTHENTICATED_IDLE_LIMIT_S, LINE_BYTES, LITERAL_BYTES
 from accessd.limits import ConnectionLimits
 from accessd.listener import IDLE_LIMIT_S, Listener
 from accessd.pop3.session import Pop3Session
@@ -80,9 +82,9 @@ async def one_client(folder, protocol):
     limits = ConnectionLimits(Tally(folder), lambda: config, most=10)
     context = SimpleNamespace(config=SimpleNamespace(current=lambda: config), limits=limits)
 
-    async def serve(connection: Connection) -> None:
+    async def start(connection: Connection) -> None:
         if protocol == "imap":
-            await ImapSession(context, connection).run()
+            await serve(ImapSession(context, connection))
         else:
             await Pop3Session(context).run(connection)
 
@@ -91,7 +93,7 @@ async def one_client(folder, protocol):
         ("127.0.0.1",),
         [Endpoint(protocol, port, False)],
         Certificate(no_file, no_file),
-        {protocol: serve},
+        {protocol: start},
         limits,
         trusts_balancer=bool,
     )

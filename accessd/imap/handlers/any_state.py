@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
+from accessd.imap.capabilities import capabilities_of
 from accessd.imap.client_id import in_words
 from accessd.imap.command import Capability, Check, Identify, Logout, Noop
 from accessd.imap.response import Response
 from accessd.imap.states import State
+from accessd.imap.transitions import deselect
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 async def capability(session: ImapSession, command: Capability) -> AsyncGenerator[Response, None]:
     """CAPABILITY (RFC 3501 section 6.1.1)."""
-    yield response.untagged(session.capabilities())
+    yield response.untagged(capabilities_of(session))
 
 
 async def noop(session: ImapSession, command: Noop | Check) -> AsyncGenerator[Response, None]:
@@ -28,7 +30,7 @@ async def noop(session: ImapSession, command: Noop | Check) -> AsyncGenerator[Re
 
 async def logout(session: ImapSession, command: Logout) -> AsyncGenerator[Response, None]:
     """LOGOUT (RFC 3501 section 6.1.3)."""
-    session.deselect()
+    deselect(session)
     session.enter(State.LOGOUT)
     yield response.bye("Logging out")
 

@@ -8,9 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
+from accessd.imap.capabilities import capabilities_of, mechanisms_of
 from accessd.imap.command import Authenticate, Login
 from accessd.imap.grammar.command_args import decode_base64
+from accessd.imap.reading import read_line
 from accessd.imap.response import Completion, Response
+from accessd.imap.transitions import log_in
 from mailcore.directory import sasl_login
 from mailcore.directory.lookups import AccountRecord
 from mailcore.errors import MailError, reason_of
@@ -41,7 +44,7 @@ async def login(session: ImapSession, command: Login) -> AsyncGenerator[Response
 
 async def authenticate(session: ImapSession, command: Authenticate) -> AsyncGenerator[Response, None]:
     """AUTHENTICATE by a mechanism that CAPABILITY names."""
-    if command.mechanism not in session.mechanisms:
+    if command.mechanism not in mechanisms_of(session):
         unknown = command.mechanism not in MECHANISMS or session.plaintext_allowed
         yield Completion("NO", b"CANNOT", "Mechanism not supported") if unknown else PRIVACY_REQUIRED
         return
@@ -64,7 +67,7 @@ async def authenticate(session: ImapSession, command: Authenticate) -> AsyncGene
 async def _exchange(session: ImapSession, challenge: bytes) -> bytes:
     session.connection.write(response.continuation(binascii.b2a_base64(challenge, newline=False)))
     await session.connection.drain()
-    line = await session.read_line()
+    line = await read_line(session)
     if line == b"*":
         raise SaslCancelled("by the client")
     return decode_base64(line)
@@ -87,8 +90,8 @@ async def _become(session: ImapSession, account: AccountRecord, mechanism: str) 
     if not context.recent_logins.has(account.ref.id):
         await context.offload(ensure_account, session.storage, account.ref)
         context.recent_logins.note(account.ref.id)
-    session.log_in(account)
+    log_in(session, account)
     context.recorder.record(
         AuthOk(client_address=session.connection.peer, account=account.address, protocol="imap", mechanism=mechanism)
     )
-    return Completion(code=session.capabilities(), text="Logged in")
+    return Completion(code=capabilities_of(session), text="Logged in")

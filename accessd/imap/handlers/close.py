@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from accessd.imap.command import Close
 from accessd.imap.response import Completion, Response
+from accessd.imap.transitions import deselect
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.sharing.rights import EXPUNGE
 
@@ -23,5 +24,5 @@ async def close(session: ImapSession, command: Close) -> AsyncGenerator[Response
         gone = await session.context.offload(mailboxes.expunge, session.storage, view.owner, view.record)
         if gone:
             session.announce([view.record.id])
-    session.deselect()
+    deselect(session)
     yield Completion()

@@ -17,5 +17,9 @@ async def compress(session: ImapSession, command: Compress) -> AsyncGenerator[Re
     if session.connection.is_compressed:
         yield Completion("NO", b"COMPRESSIONACTIVE", "Compression is active already")
         return
-    session.upgrade = session.start_compression
+    session.upgrade = _start_compression
     yield Completion(text="Compression begins now")
+
+
+async def _start_compression(session: ImapSession) -> None:
+    session.connection.start_compression(session.engine.take_input())

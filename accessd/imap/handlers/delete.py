@@ -11,6 +11,7 @@ from accessd.imap.command import Delete
 from accessd.imap.enabled import REV2
 from accessd.imap.listed import list_deleted
 from accessd.imap.response import Completion, Response
+from accessd.imap.transitions import deselect
 from mailcore.identity import AccountRef
 from mailcore.mailbox.account import delete_mailbox, get_mailbox
 from mailcore.sharing import places
@@ -25,7 +26,7 @@ async def delete(session: ImapSession, command: Delete) -> AsyncGenerator[Respon
     """A client that deletes the mailbox it has selected is left without one."""
     owner, deleted = await session.context.offload(_delete, session.storage, session.reader, command.mailbox)
     if session.view is not None and session.view.record.id == deleted:
-        session.deselect()
+        deselect(session)
     session.announce([deleted])
     session.announce_accounts(owner)
     if session.enabled & REV2:

@@ -10,6 +10,8 @@ import psycopg
 
 from accessd.imap import response
 from accessd.imap.command import Idle
+from accessd.imap.news import news
+from accessd.imap.reading import receive_or_wake
 from accessd.imap.response import Completion, Response
 from accessd.imap.unasked import tell_unasked
 
@@ -35,7 +37,7 @@ async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, 
             elif session.view is not None and session.changed:
                 yield b"".join(await _news(session))
                 continue
-            await session.receive_or_wake()
+            await receive_or_wake(session)
     finally:
         _unwatch(session, view)
     if line.upper() != b"DONE":
@@ -45,7 +47,7 @@ async def idle(session: ImapSession, command: Idle) -> AsyncGenerator[Response, 
 async def _news(session: ImapSession) -> list[bytes]:
     """While the database is away there are none, and the client need not notice: it is asked again a little later."""
     try:
-        return await session.news(expunge=True)
+        return await news(session, expunge=True)
     except psycopg.Error:
         asyncio.get_running_loop().call_later(RETRY_S, session.notify)
         return []

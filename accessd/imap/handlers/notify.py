@@ -15,9 +15,11 @@ from accessd.imap.grammar.notify import (
     SUBSCRIPTION_CHANGE,
     Notify,
 )
+from accessd.imap.news import news
 from accessd.imap.notify import Notifier, TooMuchToFollow
 from accessd.imap.notify_events import Interest
 from accessd.imap.response import Completion, Response
+from accessd.imap.unasked import follow, unfollow
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -45,13 +47,13 @@ async def notify(session: ImapSession, command: Notify) -> AsyncGenerator[Respon
     except TooMuchToFollow:
         yield Completion("NO", b"NOTIFICATIONOVERFLOW", "Too many mailboxes")
         return
-    session.unfollow()
+    unfollow(session)
     told: list[bytes] = []
     try:
         if command.groups is not None and session.view is not None:
-            told = await session.news(expunge=True)
+            told = await news(session, expunge=True)
     finally:
-        session.follow(notifier)
+        follow(session, notifier)
     yield b"".join(told)
     yield b"".join(notifier.first_lines(status=command.status))
     yield Completion()

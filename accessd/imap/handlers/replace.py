@@ -11,6 +11,7 @@ from accessd.imap import response
 from accessd.imap.engine import LiteralStarted
 from accessd.imap.errors import TRY_CREATE
 from accessd.imap.grammar.args_append import Replace
+from accessd.imap.news import news
 from accessd.imap.response import Completion, Response
 from accessd.imap.selected import View
 from accessd.imap.upload import Refused, Upload
@@ -47,7 +48,7 @@ async def replace(session: ImapSession, begun: LiteralStarted | Replace) -> Asyn
         upload.discard()
     yield response.ok("Replacement", b"APPENDUID " + response.uid_sets(done.uidvalidity, done.uids))
     session.announce({done.mailbox_id, view.record.id})
-    yield b"".join(await session.news(expunge=False))
+    yield b"".join(await news(session, expunge=False))
     yield Completion()
 
 

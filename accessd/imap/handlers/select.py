@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import Connection
 
-from accessd.imap import response
+from accessd.imap import response, transitions
 from accessd.imap.command import Select
 from accessd.imap.enabled import CONDSTORE, REV2
 from accessd.imap.grammar.resync import KnownState
@@ -35,13 +35,13 @@ async def select(session: ImapSession, command: Select) -> AsyncGenerator[Respon
     if command.known is not None and not session.qresync:
         raise BadSyntax("QRESYNC is not enabled")
     if session.view is not None:
-        session.deselect()
+        transitions.deselect(session)
         yield response.ok("Previous mailbox is closed", b"CLOSED")
     if command.condstore:
         session.enable(CONDSTORE)
     place, opened, missed = await session.context.offload(_open, session.storage, session.reader, command)
     view = View(opened, owner=place.owner, rights=place.rights, read_only=command.read_only)
-    session.select(view)
+    transitions.select(session, view)
     if opened.adopted:
         session.announce([view.record.id])
     if session.enabled & REV2:

@@ -17,5 +17,10 @@ async def starttls(session: ImapSession, command: StartTls) -> AsyncGenerator[Re
     if not session.connection.may_start_tls:
         yield Completion("BAD", text="TLS is not possible now")
         return
-    session.upgrade = session.start_tls
+    session.upgrade = _start_tls
     yield Completion(text="Begin TLS negotiation now")
+
+
+async def _start_tls(session: ImapSession) -> None:
+    session.engine.discard_input()
+    await session.connection.start_tls()

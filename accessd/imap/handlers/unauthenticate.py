@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+from accessd.imap.capabilities import capabilities_of
 from accessd.imap.command import Unauthenticate
 from accessd.imap.response import Completion, Response
+from accessd.imap.transitions import log_out
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -14,5 +16,5 @@ if TYPE_CHECKING:
 
 async def unauthenticate(session: ImapSession, command: Unauthenticate) -> AsyncGenerator[Response, None]:
     """A selected mailbox is left as by UNSELECT; the answer says what may be done now."""
-    session.log_out()
-    yield Completion(code=session.capabilities(), text="Logged out, log in again")
+    log_out(session)
+    yield Completion(code=capabilities_of(session), text="Logged out, log in again")
