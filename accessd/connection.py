@@ -8,17 +8,14 @@ then `drain` waits. An idle connection costs this object, its transport and the 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import socket
 import ssl
-import struct
-import termios
 import time
 import zlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from accessd.deflate import INFLATED_AT_ONCE_BYTES, DeflateTransport
+from mailcore.ending import Ending
 from mailcore.log import get_logger
 from mailcore.proxied import Origin
 from mailcore.tls_binding import end_point_of
@@ -27,9 +24,7 @@ from mailcore.tls_server import HANDSHAKE_LIMIT_S
 READ_LIMIT_BYTES = 256 * 1024
 WRITE_LIMIT_BYTES = 512 * 1024
 ENDING_LOOK_S = 2.0
-"""After we have closed: a client that has all and took nothing more between two looks does not close, so we do."""
 ENDING_LOOKS = 15
-"""One that has not all and took nothing between so many is cut off."""
 
 log = get_logger(__name__)
 
@@ -120,8 +115,8 @@ class Connection(asyncio.Protocol):
         self.farewell = ""
         self._readable: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        # When we look whether the client has closed, too; None while we have not.
-        self._ending: asyncio.TimerHandle | None = None
+        # Looks whether the client has closed, too; None while we have not.
+        self._ending: Ending | None = None
         self.idle_limit_s = idle_limit_s
         self.last_active = self._loop.time()
         # Called every few seconds while the client has said nothing for SILENT_S (accessd.listener).
@@ -194,7 +189,7 @@ class Connection(asyncio.Protocol):
         self._eof = True
         self._transport = None
         if self._ending is not None:
-            self._ending.cancel()
+            self._ending.stop()
             self._ending = None
         self._wake_reader()
         if self._writable is not None and not self._writable.done():
@@ -359,24 +354,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             if self._ending is None:
-                self._look_again(-1, ENDING_LOOKS)
-
-    def _look_again(self, taken: int, looks: int) -> None:
-        self._ending = self._loop.call_later(ENDING_LOOK_S, self._look_at_end, taken, looks)
-
-    def _look_at_end(self, taken_before: int, looks: int) -> None:
-        """uvloop would wait thirty seconds for the client's close_notify, and without TLS for ever to be read.
-
-        TLS hides a buffer, so that the kernel's is empty says little; that it stays empty says that there is no more.
-        """
-        assert self._transport is not None
-        taken, waiting = _taken(self._transport)
-        if taken != taken_before:
-            self._look_again(taken, ENDING_LOOKS)
-        elif waiting and looks:
-            self._look_again(taken, looks - 1)
-        else:
-            self._transport.abort()
+                self._ending = Ending(self._transport, ENDING_LOOK_S, ENDING_LOOKS)
 
     def _next_data(self) -> asyncio.Future[None]:
         """Not a coroutine: thousands of sessions wait here, and each would keep one more frame."""
@@ -387,14 +365,3 @@ class Connection(asyncio.Protocol):
         readable, self._readable = self._readable, None
         if readable is not None and not readable.done():
             readable.set_result(None)
-
-
-def _taken(transport: asyncio.Transport) -> tuple[int, int]:
-    """(octets the client's side has confirmed, those in the kernel that it has not): tcp(7), TCP_INFO and SIOCOUTQ."""
-    sock = transport.get_extra_info("socket")
-    try:
-        (confirmed,) = struct.unpack_from("Q", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 120)
-        (waiting,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0" * 4))
-    except (OSError, ValueError, struct.error):
-        return 0, 0  # closed already
-    return confirmed, waiting

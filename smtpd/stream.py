@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP
 
+from mailcore.ending import Ending
 from mailcore.reply import Reply
 from mailcore.tls_server import HANDSHAKE_LIMIT_S
 from smtpd import replies
@@ -22,6 +23,8 @@ COMMAND_LINE_LIMIT = 2048
 AUTH_LINE_LIMIT = 12_288  # RFC 4954 section 4
 LONGEST_LINE = 4 * 1024 * 1024  # of what is skipped for being longer than allowed
 READ_AHEAD = 256 * 1024
+ENDING_LOOK_S = 0.5
+ENDING_LOOKS = 60
 TIMEOUT_S = 300.0  # RFC 5321 section 4.5.3.2.7
 
 
@@ -66,6 +69,8 @@ class SMTPStream(SMTP):
         self._skipped = 0  # octets of the line that comes in
         # The client goes on sending what is refused: there is no more reading it.
         self._gave_up = False
+        # Looks whether the client has closed, too; None while we have not.
+        self._ending: Ending | None = None
         self._handler_coroutine: asyncio.Task[None] | None = None
 
     # Called by the event loop.
@@ -104,6 +109,8 @@ class SMTPStream(SMTP):
         self._is_lost = self._is_eof = True
         if self._timer is not None:
             self._timer.cancel()
+        if self._ending is not None:
+            self._ending.stop()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self._wake()
 
@@ -218,6 +225,7 @@ class SMTPStream(SMTP):
             self._timer.cancel()
         if self.transport is not None and not self._is_lost:
             self.transport.close()
+            self._ending = Ending(self.transport, ENDING_LOOK_S, ENDING_LOOKS)
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
         """Answer 220, forget what was sent ahead, and shake hands. Raises ssl.SSLError and OSError."""

@@ -1,6 +1,11 @@
 """How sessions of SMTP end that would go on, on real sockets."""
 
-from tests.integration.smtp_server import smtp_server
+import socket
+
+import psutil
+
+from tests.fixtures_servers import wait_until
+from tests.integration.smtp_server import RawClient, smtp_server
 
 __all__ = ["smtp_server"]
 
@@ -39,3 +44,31 @@ def test_a_chunk_beyond_all_bounds_is_refused_at_once(smtp):
     assert client.say(b"BDAT 999999999999999") == TOO_BIG
     assert client.reply() == ENOUGH
     assert client.is_closed()
+
+
+def test_a_session_over_tls_is_gone_soon_though_the_client_does_not_close(smtp):
+    """uvloop waits thirty seconds for the client's close_notify."""
+    sock = socket.create_connection(("127.0.0.1", smtp.submissions_port), timeout=20)
+    client = RawClient(smtp.client_context().wrap_socket(sock, server_hostname="127.0.0.1"))
+    smtp.clients.append(client)
+    assert client.reply()[:3] == b"220"
+    assert is_connected(smtp, client)
+
+    assert client.say(b"QUIT") == b"221 2.0.0 Bye"
+
+    wait_until(lambda: not is_connected(smtp, client), seconds=4, what="the server has closed")
+
+
+def test_so_is_one_after_starttls_that_was_ended_for_its_errors(smtp):
+    client = smtp.hello()
+    assert client.code(b"STARTTLS") == b"220"
+    client.socket = smtp.client_context().wrap_socket(client.socket, server_hostname="127.0.0.1")
+    assert client.code(b"POST / HTTP/1.1") == b"521"
+
+    wait_until(lambda: not is_connected(smtp, client), seconds=4, what="the server has closed")
+
+
+def is_connected(smtp, client):
+    """Does smtpd still have its end of the client's connection?"""
+    connections = psutil.Process(smtp.process.pid).net_connections()
+    return client.socket.getsockname() in [connection.raddr for connection in connections]
