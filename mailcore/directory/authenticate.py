@@ -1,6 +1,6 @@
 """Who is this? One door for SMTP AUTH, IMAP and POP3, by password, SCRAM proof or token.
 
-A correct password costs one hash and is then known for a minute, under a key of this process, never in the clear; a
+A correct password costs one hash and is then known for an hour, under a key of this process, never in the clear; a
 login that is remembered costs no I/O. An app password costs no hash at all. What was right is remembered under the hash
 that is stored, and all else is asked of the directory each time: a changed password, a revoked app password and a
 narrower permission count at once. Failures are counted by mailcore.throttle. The client is never told which check
@@ -30,7 +30,8 @@ from mailcore.sasl.conversation import KeySet
 from mailcore.sasl.scram import ITERATIONS, SALT_BYTES, Keys
 from mailcore.throttle.throttle import Throttle
 
-REMEMBER_S = 60.0
+REMEMBER_S = 3600.0
+"""As long as Dovecot keeps one (auth_cache_ttl), if it is told to."""
 MAX_REMEMBERED = 50_000
 MAX_PASSWORD_BYTES = 1024
 
