@@ -35,6 +35,8 @@ class Client:
     extended: bool = False
     tls: TlsUsed | None = None
     account: AccountRecord | None = None
+    # The generation of the configuration with which the account was last found to be right.
+    generation: int = 0
     session_id: str = field(default_factory=new_session_id)
     naming: asyncio.Task[str] | None = None
     is_balancer: bool = False

@@ -156,6 +156,7 @@ class Handler:
 
     async def authenticate(self, client: Client, attempt: Attempt, initial: bytes | None) -> Reply:
         """Is it who it says? Sets the client's account if so. Raises SaslSyntaxError, and what the exchange raises."""
+        generation = self.snapshot.generation
         try:
             client.account = await log_in(self.services.authenticator, attempt, initial)
         except SaslCancelled:
@@ -168,5 +169,26 @@ class Handler:
                 return replies.of_error(error)
             log.warning("authentication_unavailable", error=type(error).__name__, detail=str(error).partition("\n")[0])
             return replies.AUTH_UNAVAILABLE
+        client.generation = generation
         self._record(client, happenings.logged_in(client, attempt.mechanism))
         return replies.AUTHENTICATED
+
+    def must_ask_again(self, client: Client) -> bool:
+        """Whether the configuration has changed since the client's login was last found to be right."""
+        return client.account is not None and client.generation != self.snapshot.generation
+
+    async def ended(self, client: Client, stage: str) -> Reply | None:
+        """What becomes of a command whose client may not be its account any more; None: it may."""
+        assert client.account is not None
+        generation = self.snapshot.generation
+        try:
+            objection = await self.services.authenticator.objection(
+                client.account, protocol="smtp", client_ip=client.address
+            )
+        except MailError as error:
+            log.warning("authentication_unavailable", error=type(error).__name__, detail=str(error).partition("\n")[0])
+            return replies.of_error(error)
+        if objection:
+            return self.refused(client, stage, Decision(replies.LOGIN_ENDED, objection, "refuse_ended_login"))
+        client.generation = generation
+        return None

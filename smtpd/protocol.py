@@ -160,8 +160,17 @@ class SMTPProtocol(ContentStream):
             self._send(replies.LINE_TOO_LONG)
         elif self._chunks is not None and name in (b"MAIL", b"RCPT", b"DATA", b"AUTH", b"STARTTLS"):
             self._send(replies.IN_BDAT)
-        else:
+        elif not (self._handler.must_ask_again(self._client) and name != b"QUIT" and await self._has_ended(name)):
             await verb.run(self, argument)
+
+    async def _has_ended(self, name: bytes) -> bool:
+        """Is the client not the account any more that it has logged in to? It is told so (RFC 5321 section 3.8)."""
+        reply = await self._handler.ended(self._client, name.decode())
+        if reply is None:
+            return False
+        self._send(reply)
+        self._is_closing = reply.code == 421
+        return True
 
     def _unknown(self, name: bytes) -> None:
         if name in FORBIDDEN:

@@ -22,6 +22,7 @@ CANNOT_VRFY = Reply(252, "2.0.0", "Cannot VRFY user, but will accept message and
 
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down")
 IDLE_TOO_LONG = Reply(421, "4.4.2", "Error: timeout exceeded")
+LOGIN_ENDED = Reply(421, "4.7.0", "Error: this login is not valid any more")
 SENT_TOO_MUCH = Reply(421, "4.3.4", "Error: too much sent after it was refused")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Error: too many errors")
 AUTH_THROTTLED = Reply(454, "4.7.0", "Too many failed attempts, try again later")

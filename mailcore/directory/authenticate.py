@@ -37,7 +37,7 @@ MAX_PASSWORD_BYTES = 1024
 
 
 class Authenticator:
-    """`check`, `check_proof` and `check_token` are the only ways to become an account. One per process."""
+    """`check`, `check_proof` and `check_token` are the only ways to become an account, `objection` says who must go."""
 
     def __init__(
         self,
@@ -123,6 +123,23 @@ class Authenticator:
         if account is None:
             raise AuthenticationFailed(f"{key!r} from {client_ip}", "unknown name")
         return self._allowed(account, credentials, protocol, client_ip)
+
+    async def objection(self, account: AccountRecord, *, protocol: str, client_ip: str) -> str:
+        """Why a session that began with this answer of ours may not go on, "" if it may. To be asked when the
+        configuration has changed: then it costs two look-ups, at other times no I/O. Raises DirectoryUnavailable.
+
+        A hash that was only renewed (mailadmin.hashers) counts as another password: who was right may come again.
+        """
+        now, credentials = await self._account(account.address)
+        if now is None or now.ref.id != account.ref.id:
+            return "account deleted"
+        if account.app_password_id is None:
+            changed = "password changed" if now.password != account.password else ""
+            return _objection(now, credentials, protocol, client_ip, None) or changed
+        app_password = credentials.app_password_of(account.app_password_id)
+        if app_password is None:
+            return "app password revoked"
+        return _objection(now, credentials, protocol, client_ip, app_password)
 
     async def _account(self, key: str) -> tuple[AccountRecord | None, Credentials]:
         if "\0" in key:

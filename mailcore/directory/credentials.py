@@ -46,6 +46,10 @@ class Credentials:
         wanted = digest_of(secret)
         return next((each for each in self.app_passwords if each.digest == wanted), None)
 
+    def app_password_of(self, app_password_id: int) -> AppPasswordRecord | None:
+        """The one of this id, None if it was revoked."""
+        return next((each for each in self.app_passwords if each.id == app_password_id), None)
+
     def with_keys(self, keys: Keys) -> AppPasswordRecord | None:
         """The app password of these keys, None if they are those of the account's own password."""
         return next((each for each in self.app_passwords if each.keys == keys), None)

@@ -35,6 +35,8 @@ class Door(Protocol):
 
     async def check_token(self, login: str, token: str, *, protocol: str, client_ip: str) -> AccountRecord: ...
 
+    async def objection(self, account: AccountRecord, *, protocol: str, client_ip: str) -> str: ...
+
 
 @dataclass(slots=True)
 class Attempt:

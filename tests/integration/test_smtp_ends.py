@@ -1,11 +1,13 @@
 """How sessions of SMTP end that would go on, on real sockets."""
 
+import base64
 import socket
 
 import psutil
+import pytest
 
 from tests.fixtures_servers import wait_until
-from tests.integration.smtp_server import RawClient, smtp_server
+from tests.integration.smtp_server import PASSWORD, RawClient, smtp_server
 
 __all__ = ["smtp_server"]
 
@@ -72,3 +74,36 @@ def is_connected(smtp, client):
     """Does smtpd still have its end of the client's connection?"""
     connections = psutil.Process(smtp.process.pid).net_connections()
     return client.socket.getsockname() in [connection.raddr for connection in connections]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "login_networks = '{192.0.2.0/24}'",
+        "enabled = false",
+        "allow_smtp = false",
+        "password = '!'",
+        "app_passwords_only = true",
+    ],
+)
+def test_who_may_not_log_in_any_more_hears_so_at_the_next_command(smtp, change):
+    address, other = smtp.account(), smtp.account()
+    smtp.wait_for_configuration()
+    client, neighbour = logged_in(smtp, address), logged_in(smtp, other)
+
+    smtp.execute(f"UPDATE account SET {change} WHERE address = %s", (address,))
+    smtp.wait_for_configuration()
+
+    assert client.say(b"NOOP") == b"421 4.7.0 Error: this login is not valid any more"
+    assert client.is_closed()
+    assert neighbour.say(b"NOOP") == b"250 2.0.0 Ok"
+
+
+def logged_in(smtp, address):
+    client = smtp.connect(port=smtp.submission_port)
+    assert client.code(b"STARTTLS") == b"220"
+    client.socket = smtp.client_context().wrap_socket(client.socket, server_hostname="127.0.0.1")
+    assert client.code(b"EHLO client.test") == b"250"
+    response = base64.b64encode(f"\0{address}\0{PASSWORD}".encode())
+    assert client.code(b"AUTH PLAIN " + response) == b"235"
+    return client

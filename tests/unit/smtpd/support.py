@@ -56,7 +56,17 @@ def a_directory() -> MemoryDirectory:
 
 
 class FakeAuthenticator:
-    """Knows that alice's password is "secret"."""
+    """Knows that alice's password is "secret", and what is `over`: why no login counts any more."""
+
+    def __init__(self) -> None:
+        self.over: str | Exception = ""
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def objection(self, account: AccountRecord, *, protocol: str, client_ip: str) -> str:
+        self.asked.append((account.address, protocol, client_ip))
+        if isinstance(self.over, Exception):
+            raise self.over
+        return self.over
 
     async def check(self, login: str, password: str, *, protocol: str, client_ip: str) -> AccountRecord:
         if (login, password) != ("alice@example.org", "secret"):
@@ -168,6 +178,7 @@ class Site:
     def __init__(self, incoming: Path, *, snapshot: Snapshot | None = None, directory: Any = None) -> None:
         self.config = FixedConfig(snapshot or a_snapshot())
         self.directory = directory or a_directory()
+        self.authenticator = FakeAuthenticator()
         self.events = Events()
         self.names = FakeNames()
         self.mailboxes = Mailboxes()
@@ -191,7 +202,7 @@ class Site:
             config=self.config,
             directory=self.directory,
             lists=NoLists(),
-            authenticator=FakeAuthenticator(),
+            authenticator=self.authenticator,
             recorder=self.events,
             names=self.names,
             counts=ClientCounts(self.clock),

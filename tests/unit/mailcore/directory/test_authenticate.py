@@ -373,3 +373,80 @@ def test_a_key_that_was_revoked_between_question_and_proof_opens_nothing(door, d
 
     with pytest.raises(AuthenticationFailed):
         proof(door, "alice@example.org", APP_KEYS)
+
+
+# What becomes of who has logged in.
+
+
+def objection(door, account, protocol="smtp", ip="192.0.2.1"):
+    return asyncio.run(door.objection(account, protocol=protocol, client_ip=ip))
+
+
+def logged_in(door, password="secret"):
+    return asyncio.run(door.check("alice@example.org", password, protocol="imap", client_ip="192.0.2.1"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"display_name": "Alice", "used_bytes": 7}, ""),
+        ({"enabled": False}, "account disabled"),
+        ({"allow_smtp": False}, "protocol not allowed"),
+        ({"allow_imap": False}, ""),
+        ({"password": make_password("new", hasher="argon2")}, "password changed"),
+        ({"ref": AccountRef(3, "alice@example.org")}, "account deleted"),
+    ],
+    # Each hash has a salt of its own: no name of a test.
+    ids=["nothing", "what does not matter", "disabled", "protocol", "another protocol", "password", "another account"],
+)
+def test_a_session_may_go_on_or_not_after_its_account_has_changed(door, directory, changes, why):
+    with_credentials(directory)
+    account = logged_in(door)
+    directory.accounts["alice@example.org"] = replace(directory.accounts["alice@example.org"], **changes)
+
+    assert objection(door, account) == why
+
+
+def test_no_session_of_an_account_that_is_gone_may_go_on(door, directory):
+    account = logged_in(door)
+    del directory.accounts["alice@example.org"]
+
+    assert objection(door, account) == "account deleted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "own", "by_app_password"),
+    [
+        ({"networks": networks(["192.0.2.0/24"])}, "", ""),
+        ({"networks": networks(["198.51.100.0/24"])}, "network not allowed", "network not allowed"),
+        ({"app_passwords": ()}, "", "app password revoked"),
+        ({"app_passwords_only": True}, "only app passwords", ""),
+    ],
+    ids=["inside", "outside", "revoked", "only app passwords"],
+)
+def test_it_depends_on_what_a_session_was_opened_with(door, directory, changes, own, by_app_password):
+    with_credentials(directory)
+    one, other = logged_in(door), logged_in(door, SECRET)
+    with_credentials(directory, **changes)
+
+    assert (objection(door, one, "imap"), objection(door, other, "imap")) == (own, by_app_password)
+
+
+def test_a_changed_password_says_nothing_of_who_came_with_an_app_password(door, directory):
+    with_credentials(directory)
+    account = logged_in(door, SECRET)
+    directory.accounts["alice@example.org"] = replace(directory.accounts["alice@example.org"], password="another")
+
+    assert objection(door, account, "imap") == ""
+
+
+def test_who_may_go_on_costs_no_io_and_is_no_login(directory, offload, clock):
+    with_credentials(directory)
+    logins, uses = Logins(), Uses()
+    door = Authenticator(directory, offload, clock, logins=logins, uses=uses)
+    account = logged_in(door, SECRET)
+    calls = offload.calls
+
+    assert objection(door, account, "imap") == ""
+    assert (offload.calls, len(logins.noted), len(uses.noted)) == (calls, 1, 1)
