@@ -15,6 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
     servers = config.stash[SERVERS]
     home = servers.folder / "home"
     home.mkdir()
+    (home / "static").mkdir()
     os.environ["DATABASE_URL"] = servers.planned_database_url
     os.environ["REDIS_URL"] = servers.planned_redis_url
     os.environ["MAIL_HOME"] = str(home)
@@ -31,6 +32,7 @@ def point_django_at(servers: Servers) -> None:
     settings.DATABASES["default"].update(_django_address(servers.planned_database_url))
     settings.REDIS_URL = settings.CELERY_BROKER_URL = servers.planned_redis_url
     settings.MAIL_HOME = servers.folder / "home"
+    settings.STATIC_ROOT = settings.MAIL_HOME / "static"
 
 
 def _django_address(url: str) -> dict[str, Any]:

@@ -92,13 +92,17 @@ class SmtpSender(Sender):
 
     def connect(self) -> None:
         if self._client is None:
-            with _no_5xx():
-                self._client = self._open()
+            client = smtplib.SMTP("127.0.0.1", self.port, timeout=TIMEOUT_S)
+            try:
+                with _no_5xx():
+                    self._greet(client)
+            except BaseException:
+                client.close()
+                raise
+            self._client = client
 
-    def _open(self) -> smtplib.SMTP:
-        client = smtplib.SMTP("127.0.0.1", self.port, timeout=TIMEOUT_S)
+    def _greet(self, client: smtplib.SMTP) -> None:
         _expect(client.ehlo(), "EHLO")
-        return client
 
     def send(self, attempt: tuple[int, int], recipients: Sequence[str]) -> int:
         assert self._client is not None
@@ -124,14 +128,13 @@ class Submitter(SmtpSender):
         self.sender = login
         self._password = password
 
-    def _open(self) -> smtplib.SMTP:
-        client = super()._open()
+    def _greet(self, client: smtplib.SMTP) -> None:
+        super()._greet(client)
         _expect(client.starttls(context=trusting()), "STARTTLS")
         _expect(client.ehlo(), "EHLO")
         client.user, client.password = self.sender, self._password
         # One mechanism: login() would try them all and take the time of each.
         _expect(client.auth("PLAIN", client.auth_plain), "AUTH")
-        return client
 
 
 class Appender(Sender):
@@ -169,11 +172,11 @@ def log_in(port: int, login: str, password: str) -> imaplib.IMAP4:
     client = imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=trusting(), timeout=TIMEOUT_S)
     try:
         client.login(login, password)
-    except imaplib.IMAP4.abort:
-        raise
-    except imaplib.IMAP4.error as error:
+    except (OSError, imaplib.IMAP4.error) as error:
         with contextlib.suppress(OSError):
             client.shutdown()
+        if not isinstance(error, imaplib.IMAP4.error) or isinstance(error, imaplib.IMAP4.abort):
+            raise
         if TEMPORARY_NO.search(str(error)):
             raise
         raise WrongAnswer(f"LOGIN {error}") from error
