@@ -92,12 +92,13 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mailadmin.sent_away.SignedIn",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mailadmin.content_security.ContentSecurityPolicy",
     "mailadmin.no_nul.NoNul",
+    "mailadmin.sent_away.SaysWhy",
 ]
 
 ROOT_URLCONF = "mailadmin.urls"

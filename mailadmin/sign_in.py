@@ -57,7 +57,7 @@ class Throttled:
 
     def _let_in(self, account: Account, client: str, password: str) -> None:
         throttle().succeeded(client, account.address)
-        if account.login_networks and client not in networks(account.login_networks):
+        if is_outside(account, client):
             record_failure(client, account.address, "network not allowed")
             raise self.get_invalid_login_error()  # type: ignore[attr-defined]
         note_web_login(account, client_address(self.request))
@@ -90,6 +90,11 @@ def prove(request: HttpRequest, password: str) -> None:
         record_failure(client, account.address, "wrong password")
         raise ValidationError(NOT_YOURS)
     throttle().succeeded(client, account.address)
+
+
+def is_outside(account: Account, client: str) -> bool:
+    """Whether the account may not be used from there."""
+    return bool(account.login_networks) and client not in networks(account.login_networks)
 
 
 def client_of(request: HttpRequest) -> str:

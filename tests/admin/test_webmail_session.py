@@ -152,3 +152,74 @@ def test_forms_need_the_csrf_token(alice):
 
     for url in ("/mail/login/", "/mail/logout/", f"{alice.list_url()}act/", "/mail/folder/"):
         assert alice.client.post(url, {"action": "empty"}).status_code == 403
+
+
+OUTSIDE = "Your account may not be used from here"
+
+
+@pytest.fixture
+def moved(alice):
+    """Signed in, and then tied to networks in which the browser is not."""
+    alice.account.is_staff = alice.account.is_superuser = True
+    alice.account.save()
+    sign_in(alice.client)
+    Account.objects.update(login_networks=["192.0.2.0/24"])
+    return alice
+
+
+@pytest.mark.parametrize("url", ["/mail/", "/mail/account/", "/admin/", "/admin/directory/account/"])
+def test_who_may_not_sign_in_from_there_any_more_is_signed_out_and_told_why(moved, failures, url):
+    page = moved.client.get(url)
+
+    assert page.status_code == 403
+    assert OUTSIDE in text_of(page) and "127.0.0.1" in text_of(page)
+    assert page.headers["Cache-Control"] == "private, no-store"
+    assert "default-src" in page.headers["Content-Security-Policy"]
+    assert [event.reason for event in failures.events] == ["network not allowed"]
+    Account.objects.update(login_networks=[])
+    assert moved.client.get(url).status_code == 302, "signed out"
+
+
+def test_nothing_is_done_for_who_is_sent_away(moved):
+    response = moved.client.post("/mail/account/only-app-passwords/", {"only": "yes"})
+
+    assert response.status_code == 403
+    assert not Account.objects.get(pk=moved.account.pk).app_passwords_only
+
+
+def test_who_is_inside_stays(moved):
+    Account.objects.update(login_networks=["192.0.2.0/24", "127.0.0.0/8"])
+
+    assert moved.client.get("/mail/account/").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"HX-Request": "true"}, {"Sec-Fetch-Dest": "empty"}, {"Sec-Fetch-Dest": "iframe"}])
+def test_what_nobody_reads_is_refused_and_the_next_page_says_why(moved, headers):
+    assert moved.client.get(moved.list_url(), headers=headers).status_code == 403
+
+    assert OUTSIDE in text_of(moved.client.get("/mail/", headers={"Sec-Fetch-Dest": "document"}))
+
+
+def test_the_api_refuses_in_its_own_way(moved):
+    response = moved.client.get("/api/v1/accounts/")
+
+    assert (response.status_code, response.headers["Content-Type"]) == (401, "application/problem+json")
+
+
+def test_one_may_sign_in_as_somebody_else_afterwards(moved):
+    other = Account.objects.create(address="bob@linuxadmin.dev", domain=moved.account.domain)
+    other.set_password(PASSWORD)
+    other.save()
+
+    assert moved.client.get("/mail/login/").status_code == 403
+    assert moved.client.get("/mail/login/").status_code == 200
+    assert sign_in(moved.client, address="bob@linuxadmin.dev").status_code == 302
+
+
+def test_who_signs_in_on_a_page_that_was_open_before_is_signed_in(moved):
+    other = Account.objects.create(address="bob@linuxadmin.dev", domain=moved.account.domain)
+    other.set_password(PASSWORD)
+    other.save()
+
+    assert sign_in(moved.client, address="bob@linuxadmin.dev").status_code == 302
+    assert moved.client.get("/mail/account/").status_code == 200
