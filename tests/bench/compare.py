@@ -25,7 +25,7 @@ from typing import Any
 from tests.bench import machine, page, readme, suite
 from tests.bench.freeze import frozen
 from tests.bench.journal import Attempt, Journal
-from tests.bench.load import Meter
+from tests.bench.loads.meter import Meter
 from tests.bench.panel import PANEL, panel_figures
 from tests.bench.rows import PRELOAD, ROWS, Row
 from tests.bench.servers import ROOT, USERS, Appliance, Peer, ServerError, bench_folder

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.bench.load import Meter
+from tests.bench.loads.meter import Meter
 
 
 @contextmanager

@@ -20,7 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench import load
+from tests.bench.loads.messages import RUN
+from tests.bench.loads.meter import Meter
+from tests.bench.loads.options import common_options
+from tests.bench.loads.running import loop_run, report, user
 
 MIB = 1 << 20
 BLOCK = 64 << 10
@@ -32,7 +35,7 @@ class Peak(threading.Thread):
 
     def __init__(self, roots: list[int], program: str, every_s: float = 0.01) -> None:
         super().__init__(daemon=True)
-        self.pids = [pid for pid in load.Meter(roots).tree() if program in command_line(pid)]
+        self.pids = [pid for pid in Meter(roots).tree() if program in command_line(pid)]
         if not self.pids:
             raise SystemExit(f"large: no process called {program} below {roots}")
         self._every_s, self._over = every_s, threading.Event()
@@ -53,7 +56,7 @@ class Peak(threading.Thread):
         self.join()
 
     def _now(self) -> int:
-        return int(load.Meter.memory(self.pids)[0])
+        return int(Meter.memory(self.pids)[0])
 
 
 def command_line(pid: int) -> str:
@@ -69,7 +72,7 @@ def message_blocks(size: int, number: int) -> list[bytes]:
     head = (
         f"From: <sender@example.org>\r\nSubject: large message {number}\r\nMIME-Version: 1.0\r\n"
         "Date: Mon, 02 Mar 2026 10:00:00 +0000\r\nContent-Type: application/octet-stream\r\n"
-        f"Content-Transfer-Encoding: base64\r\nMessage-ID: <large-{number}.{load.RUN}@bench.invalid>\r\n\r\n"
+        f"Content-Transfer-Encoding: base64\r\nMessage-ID: <large-{number}.{RUN}@bench.invalid>\r\n\r\n"
     ).encode()
     line = (b"QUJD" * 19)[:76] + b"\r\n"
     block = line * (BLOCK // len(line))
@@ -89,7 +92,7 @@ async def send(args: argparse.Namespace, number: int) -> int:
             raise RuntimeError(line.decode(errors="replace").strip() or "closed by server")
 
     await said(b"220")
-    to = load.user(args, number)
+    to = user(args, number)
     for command, code in (("EHLO bench.invalid", b"250"), (f"MAIL FROM:<{args.sender}>", b"250"),
                           (f"RCPT TO:<{to}>", b"250"), ("DATA", b"354")):  # fmt: skip
         writer.write(f"{command}\r\n".encode())
@@ -112,7 +115,7 @@ async def select(args: argparse.Namespace, number: int) -> Streams:
     """A connection that has its INBOX selected. Raises RuntimeError."""
     reader, writer = await asyncio.open_connection(args.host, args.imap_port, limit=4 * BLOCK)
     await reader.readline()
-    for command in (f'a LOGIN "{load.user(args, number)}" "{args.password}"', "a SELECT INBOX"):
+    for command in (f'a LOGIN "{user(args, number)}" "{args.password}"', "a SELECT INBOX"):
         writer.write(f"{command}\r\n".encode())
         while not (line := await reader.readline()).startswith(b"a "):
             if not line:
@@ -160,7 +163,7 @@ async def phase(args: argparse.Namespace, program: str, job: Any) -> dict[str, A
 
 async def measure(args: argparse.Namespace) -> dict[str, Any]:
     """All three phases. Logging in is not a part of any: checking a password has a memory of its own."""
-    meter = load.Meter(args.server_pid).start()
+    meter = Meter(args.server_pid).start()
     out: dict[str, Any] = {"connections": args.connections, "mib": args.mib}
     out["receive"] = await phase(args, RECEIVING, lambda number: send(args, number))
     for name, bytes_per_s in (("serve", 0.0), ("serve_slowly", args.slow_mib_per_s * MIB)):
@@ -173,7 +176,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[load.common_options()]
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[common_options()]
     )
     parser.add_argument("-n", "--connections", type=int, default=4)
     parser.add_argument("--mib", type=int, default=50)
@@ -193,9 +196,9 @@ def main() -> None:
     async def run() -> None:
         out = await measure(args)
         words = ", ".join(f"{name} {out[name]['pss_mib_each']}" for name in ("receive", "serve", "serve_slowly"))
-        load.report(args, out, f"MiB PSS for each of {args.connections} connections: {words}")
+        report(args, out, f"MiB PSS for each of {args.connections} connections: {words}")
 
-    load.loop_run(args, run())
+    loop_run(args, run())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,12 @@ import time
 from collections import Counter
 from typing import Any
 
-from tests.bench import load
+from tests.bench.loads.imap_client import ImapClient, imap_open, start_idle
+from tests.bench.loads.meter import Meter, quantiles
+from tests.bench.loads.options import sending_options
+from tests.bench.loads.plan import Plan
+from tests.bench.loads.running import loop_run, report
+from tests.bench.loads.smtp_client import smtp_session
 
 
 class Idlers:
@@ -29,7 +34,7 @@ class Idlers:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.failed: Counter[str] = Counter()
-        self.clients: dict[int, list[load.ImapClient]] = {user: [] for user in range(args.users)}
+        self.clients: dict[int, list[ImapClient]] = {user: [] for user in range(args.users)}
 
     async def open(self) -> float:
         """Open all of them. Returns how long that took."""
@@ -38,8 +43,8 @@ class Idlers:
         async def one(number: int) -> None:
             async with room:
                 try:
-                    client = await load.imap_open(self.args, number)
-                    await load.start_idle(client, "INBOX")
+                    client = await imap_open(self.args, number)
+                    await start_idle(client, "INBOX")
                 except (OSError, RuntimeError) as error:
                     self.failed[str(error)[:80]] += 1
                     return
@@ -48,7 +53,7 @@ class Idlers:
         await asyncio.gather(*map(one, range(self.args.connections)))
         return time.perf_counter() - begun
 
-    def alive(self) -> list[load.ImapClient]:
+    def alive(self) -> list[ImapClient]:
         return [client for clients in self.clients.values() for client in clients if not client.closed]
 
     def listen(self, user: int) -> list[asyncio.Future[float]]:
@@ -71,16 +76,16 @@ class Idlers:
             client.transport.close()
 
 
-async def deliver_to(plan: load.Plan, number: int) -> float:
+async def deliver_to(plan: Plan, number: int) -> float:
     """Send message `number`, which goes to user number % users. Returns when its 250 came."""
     plan.args.messages, plan.next_number = number + 1, number
-    await load.smtp_session(plan, number)
+    await smtp_session(plan, number)
     return float(plan.last)
 
 
 async def time_deliveries(args: argparse.Namespace, idlers: Idlers) -> dict[str, Any]:
     """Each message's way to one connection, and to all of its user."""
-    plan, to_one, to_all, lost = load.Plan(args), [], [], 0
+    plan, to_one, to_all, lost = Plan(args), [], [], 0
     chance = random.Random(1)
     for number in range(args.deliveries):
         heard = idlers.listen(number % args.users)
@@ -101,16 +106,16 @@ async def time_deliveries(args: argparse.Namespace, idlers: Idlers) -> dict[str,
         "lost": lost,
         "errors": sum(plan.errors.values()),
         "error_texts": dict(plan.errors.most_common(3)),
-        "accept_to_exists": load.quantiles(to_one),
-        "accept_to_all": load.quantiles(to_all),
+        "accept_to_exists": quantiles(to_one),
+        "accept_to_all": quantiles(to_all),
     }
 
 
 async def measure(args: argparse.Namespace) -> dict[str, Any]:
     """The whole row."""
-    meter = load.Meter(args.server_pid)
+    meter = Meter(args.server_pid)
     before, processes = meter.memory(meter.tree())[0], len(meter.tree())
-    whole = load.Meter(args.server_pid).start()
+    whole = Meter(args.server_pid).start()
     idlers = Idlers(args)
     took = await idlers.open()
     await asyncio.sleep(args.settle)
@@ -137,7 +142,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[load.sending_options()]
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, parents=[sending_options()]
     )
     parser.add_argument("-c", "--connections", type=int, default=10_000)
     parser.add_argument("--parallel", type=int, default=50, help="connections being opened at once")
@@ -161,9 +166,9 @@ def main() -> None:
 
     async def run() -> None:
         out = await measure(args)
-        load.report(args, out, f"{out['held']} held, {out['notified']} notified, {out['accept_to_exists']}")
+        report(args, out, f"{out['held']} held, {out['notified']} notified, {out['accept_to_exists']}")
 
-    load.loop_run(args, run())
+    loop_run(args, run())
 
 
 if __name__ == "__main__":

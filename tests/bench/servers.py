@@ -28,7 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from mailadmin.appliance.privilege import child_setup
-from tests.bench import load
+from tests.bench.loads.imap_client import imap_close, imap_open
+from tests.bench.loads.meter import Meter
+from tests.bench.loads.options import sending_options
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -299,7 +301,7 @@ def warm_up(options: list[str], users: int) -> None:
 
         async def one(number: int) -> None:
             async with limit:
-                await load.imap_close(await load.imap_open(args, number))
+                await imap_close(await imap_open(args, number))
 
         await asyncio.gather(*(one(number) for number in [*range(users), *range(users)]))
 
@@ -308,7 +310,7 @@ def warm_up(options: list[str], users: int) -> None:
 
 def load_arguments(options: list[str], **wanted: Any) -> Namespace:
     """What load.py's functions are called with: its own options, parsed, and more by name."""
-    args = load.sending_options().parse_args(options)
+    args = sending_options().parse_args(options)
     for name, value in {"loop_name": "uvloop", **wanted}.items():
         setattr(args, name, value)
     return args
@@ -316,7 +318,7 @@ def load_arguments(options: list[str], **wanted: Any) -> Namespace:
 
 def uncounted(home: Path, roots: list[int]) -> list[str]:
     """Processes that belong to the appliance in `home` but do not descend from `roots`, as "pid command"."""
-    counted = load.Meter(roots).tree()
+    counted = Meter(roots).tree()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         pid = int(folder.name)

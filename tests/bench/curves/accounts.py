@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import psycopg
 
-from tests.bench import load
 from tests.bench.curves.clients import SmtpSession, deliver, logins, rcpt_only, send
 from tests.bench.curves.curve import Curve, Measure, milliseconds
 from tests.bench.curves.rows import multiply
+from tests.bench.loads.meter import Meter
 from tests.bench.servers import PASSWORD, Appliance
 
 DOMAIN = "many.test"
@@ -55,7 +55,7 @@ class Accounts:
 
     def measure(self) -> dict[str, float]:
         changes = [asyncio.run(self._change()) for _ in range(5)]
-        meter = load.Meter(self._appliance.pids()).start()
+        meter = Meter(self._appliance.pids()).start()
         unasked = self._never_asked(1000)
         rcpt_per_s = asyncio.run(rcpt_only(self._appliance, unasked))
         rcpt = meter.stop(len(unasked))["server"]

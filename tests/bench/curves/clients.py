@@ -12,11 +12,14 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.bench import load
+from tests.bench.loads.imap_client import ImapClient, imap_close, imap_open
+from tests.bench.loads.meter import Meter
+from tests.bench.loads.plan import Plan
+from tests.bench.loads.smtp_client import send_all
 from tests.bench.servers import PASSWORD, Appliance, ServerError, ask, load_arguments
 
 
-class ListedPlan(load.Plan):  # type: ignore[misc]
+class ListedPlan(Plan):  # type: ignore[misc]
     """What load.py sends, to envelopes from a list, each used in its turn."""
 
     def __init__(self, args: Namespace, envelopes: Sequence[Sequence[str]]) -> None:
@@ -34,11 +37,11 @@ class ListedPlan(load.Plan):  # type: ignore[misc]
         return number, mail, rcpts, self.maker.plain(number, self.args.sender, to[0]) + b".\r\n"
 
 
-async def send(appliance: Appliance, envelopes: Sequence[Sequence[str]], messages: int, **wanted: Any) -> load.Plan:
+async def send(appliance: Appliance, envelopes: Sequence[Sequence[str]], messages: int, **wanted: Any) -> Plan:
     """Messages over 20 connections, 100 on each unless told otherwise. Raises ServerError if any is refused."""
     wanted = {"sessions": 20, "per_connection": 100, "messages": messages, **wanted}
     plan = ListedPlan(load_arguments(appliance.options(), **wanted), envelopes)
-    await load.send_all(plan)
+    await send_all(plan)
     if plan.errors:
         raise ServerError(f"not accepted: {dict(plan.errors.most_common(3))}")
     return plan
@@ -46,7 +49,7 @@ async def send(appliance: Appliance, envelopes: Sequence[Sequence[str]], message
 
 def deliver(appliance: Appliance, envelopes: Sequence[Sequence[str]], messages: int) -> dict[str, float]:
     """Mail for mailboxes, which is in them at the 250: messages a second, and CPU for each."""
-    meter = load.Meter(appliance.pids()).start()
+    meter = Meter(appliance.pids()).start()
     plan = asyncio.run(send(appliance, envelopes, messages))
     used = meter.stop(plan.accepted)["server"]
     return {"per_s": plan.accepted / (plan.last - plan.first), "cpu_ms": used["cpu_ms_per_msg"]}
@@ -98,9 +101,9 @@ async def rcpt_only(appliance: Appliance, addresses: Sequence[str], sessions: in
     return len(addresses) / (time.perf_counter() - begun)
 
 
-async def login(appliance: Appliance, address: str) -> load.ImapClient:
+async def login(appliance: Appliance, address: str) -> ImapClient:
     """One IMAP login on a new connection."""
-    client = await load.imap_open(load_arguments(appliance.options()), 0, login=False)
+    client = await imap_open(load_arguments(appliance.options()), 0, login=False)
     await client.submit(f'LOGIN "{address}" "{PASSWORD}"'.encode())
     return client
 
@@ -111,7 +114,7 @@ async def logins(appliance: Appliance, addresses: Sequence[str], count: int, con
 
     async def work() -> None:
         while left:
-            await load.imap_close(await login(appliance, left.pop()))
+            await imap_close(await login(appliance, left.pop()))
 
     begun = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(connections)))

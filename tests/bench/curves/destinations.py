@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.bench import load
 from tests.bench.curves.clients import send
 from tests.bench.curves.curve import Curve, Measure
+from tests.bench.loads.meter import Meter
+from tests.bench.loads.relay import OwnSink
 from tests.bench.servers import Appliance, ServerError, free_ports, load_arguments
 
 RELAYED = 1600
@@ -24,7 +25,7 @@ class Sinks:
         self._sinks = []
         try:
             for port in ports:
-                self._sinks.append(load.OwnSink(load_arguments(appliance.options(), host="127.0.0.1", sink_port=port)))
+                self._sinks.append(OwnSink(load_arguments(appliance.options(), host="127.0.0.1", sink_port=port)))
         except SystemExit as error:  # how a tool for the command line says that it cannot
             self.close()
             raise ServerError(str(error)) from error
@@ -74,7 +75,7 @@ class Destinations:
         """Send, and wait until the sinks have all of it. Raises ServerError if they never do."""
         wanted = sum(len(envelopes[number % len(envelopes)]) for number in range(messages))
         with Sinks(self._appliance, self._ports[: self._size]) as sinks:
-            meter, begun = load.Meter(self._appliance.pids()).start(), time.perf_counter()
+            meter, begun = Meter(self._appliance.pids()).start(), time.perf_counter()
             asyncio.run(send(self._appliance, envelopes, messages))
             while sinks.count() < wanted:
                 if time.perf_counter() - begun > PATIENCE_S:

@@ -12,9 +12,10 @@ import re
 import time
 from pathlib import Path
 
-from tests.bench import load
 from tests.bench.curves.clients import Browser, deliver, login
 from tests.bench.curves.curve import Curve, Measure, milliseconds
+from tests.bench.loads.imap_client import imap_close, mailbox_count
+from tests.bench.loads.messages import NEEDLE, Maker
 from tests.bench.servers import DOMAIN, PASSWORD, Appliance
 
 OWNER = f"user1@{DOMAIN}"
@@ -27,7 +28,7 @@ class Mailbox:
 
     def __init__(self, appliance: Appliance) -> None:
         self._appliance, self._written = appliance, 0
-        self._maker = load.Maker(2048)
+        self._maker = Maker(2048)
         self._browser = Browser(appliance, OWNER, PASSWORD)
         self._page = self._browser.target("/mail/")
 
@@ -62,8 +63,8 @@ class Mailbox:
 
     async def _count(self) -> int:
         client = await login(self._appliance, OWNER)
-        count = await load.mailbox_count(client)
-        await load.imap_close(client)
+        count = await mailbox_count(client)
+        await imap_close(client)
         return int(count)
 
     async def _append(self) -> float:
@@ -73,7 +74,7 @@ class Mailbox:
         for number in range(APPENDED):
             await client.append("INBOX", self._maker.mixed(number, OWNER), sync=False)
         took = time.perf_counter() - begun
-        await load.imap_close(client)
+        await imap_close(client)
         return APPENDED / took
 
     async def _read(self) -> dict[str, float]:
@@ -84,13 +85,13 @@ class Mailbox:
         asked = {
             "SELECT": b"SELECT INBOX",
             "last flags": b"FETCH %d:* (UID FLAGS)" % max(1, exists - 99),
-            "SEARCH": b"UID SEARCH HEADER SUBJECT " + load.NEEDLE.encode(),
+            "SEARCH": b"UID SEARCH HEADER SUBJECT " + NEEDLE.encode(),
         }
         found = {}
         for name, command in asked.items():
             waits = [(await client.timed(command))[1] for _ in range(4)][1:]
             found[name] = milliseconds(waits)
-        await load.imap_close(client)
+        await imap_close(client)
         return found
 
 
