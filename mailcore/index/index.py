@@ -85,25 +85,12 @@ def lock_for_flags(conn: Connection, mailbox_id: int, uids: Sequence[int]) -> tu
     """Lock a mailbox and read messages of it, for a change of flags: COMMIT will not wait for the disk. Flags survive
     the death of any process, in the store if not in the index; the last ones may go with the power.
     """
-    if len(uids) == 1 and (found := _lock_with_message(conn, mailbox_id, uids[0])) is not None:
-        return found
     with _limited_wait():
         record = conn.execute(statements.LOCK_FOR_FLAGS, {"mailbox_id": mailbox_id}).fetchone()
     if record is None:
         raise MailboxNotFound("the mailbox was deleted")
     # Its own statement, so it sees what was committed before the lock was given.
     return Ledger(MailboxRecord._make(record)), message_rows(conn, mailbox_id, uids)
-
-
-def _lock_with_message(conn: Connection, mailbox_id: int, uid: int) -> tuple[Ledger, list[MessageRow]] | None:
-    """Both in one statement; None, and no lock, if there is no such message."""
-    with _limited_wait():
-        wanted = {"mailbox_id": mailbox_id, "uid": uid}
-        row = conn.execute(statements.LOCK_WITH_MESSAGE, wanted, binary=True).fetchone()
-    if row is None:
-        return None
-    columns = len(MailboxRecord._fields)
-    return Ledger(MailboxRecord._make(row[:columns])), [MessageRow._make(row[columns:])]
 
 
 @contextmanager
@@ -245,24 +232,7 @@ def update_flags(conn: Connection, ledger: Ledger, changes: Iterable[tuple[Messa
 
 def update_only_flags(conn: Connection, ledger: Ledger, changes: Sequence[tuple[MessageRow, Flags]]) -> None:
     """The same as all that is done to the mailbox: writes the ledger."""
-    if len(changes) == 1:
-        _update_flags_of_one(conn, ledger, *changes[0])
-    else:
-        conn.execute(statements.SET_FLAGS_AND_RAISE, _flag_columns(ledger, changes))
-
-
-def _update_flags_of_one(conn: Connection, ledger: Ledger, row: MessageRow, after: Flags) -> None:
-    conn.execute(
-        statements.SET_FLAGS_OF_ONE_AND_RAISE,
-        {
-            "mailbox_id": ledger.record.id,
-            "modseq": ledger.modseq,
-            "unseen": bool(row.flags & SEEN) - bool(after.bits & SEEN),
-            "uid": row.uid,
-            "flags": after.bits,
-            "keywords": sorted(after.keywords),
-        },
-    )
+    conn.execute(statements.SET_FLAGS_AND_RAISE, _flag_columns(ledger, changes))
 
 
 def _flag_columns(ledger: Ledger, changes: Sequence[tuple[MessageRow, Flags]]) -> dict[str, Any]:

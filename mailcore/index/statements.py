@@ -35,16 +35,6 @@ WHERE id = %(mailbox_id)s AND set_config('lock_timeout', '5s', true) <> ''
   AND set_config('synchronous_commit', 'off', true) <> ''
 FOR NO KEY UPDATE
 """
-# The same with the row of one message. Locked, it is read as it is when the mailbox's lock is given, not as it was when
-# the statement began.
-LOCK_WITH_MESSAGE = """
-SELECT id, account_id, name, uidvalidity, uidnext, highestmodseq, first_recent_uid, special_use, messages, unseen,
-       mailbox.size, uid, store_key, flags, keywords, message.size, internal_date, modseq
-FROM mailbox JOIN message ON message.mailbox_id = mailbox.id
-WHERE id = %(mailbox_id)s AND uid = %(uid)s AND set_config('lock_timeout', '5s', true) <> ''
-  AND set_config('synchronous_commit', 'off', true) <> ''
-FOR NO KEY UPDATE
-"""
 LOCK_MAILBOXES_BY_NAME = f"""
 {MAILBOX_COLUMNS}
 WHERE (account_id, name) IN (SELECT * FROM unnest(%(account_ids)s::bigint[], %(names)s::text[]))
@@ -304,14 +294,6 @@ WITH changed AS (
     UPDATE message SET flags = new.flags, keywords = string_to_array(new.keywords, ' '), modseq = %(modseq)s
     FROM unnest(%(uids)s::bigint[], %(flags)s::smallint[], %(keywords)s::text[]) AS new (uid, flags, keywords)
     WHERE mailbox_id = %(mailbox_id)s AND message.uid = new.uid
-)
-UPDATE mailbox SET highestmodseq = %(modseq)s, unseen = unseen + %(unseen)s WHERE id = %(mailbox_id)s
-"""
-# For one message without arrays: then PostgreSQL keeps the plan, which costs more than the work.
-SET_FLAGS_OF_ONE_AND_RAISE = """
-WITH changed AS (
-    UPDATE message SET flags = %(flags)s, keywords = %(keywords)s, modseq = %(modseq)s
-    WHERE mailbox_id = %(mailbox_id)s AND uid = %(uid)s
 )
 UPDATE mailbox SET highestmodseq = %(modseq)s, unseen = unseen + %(unseen)s WHERE id = %(mailbox_id)s
 """

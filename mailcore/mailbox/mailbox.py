@@ -1,4 +1,4 @@
-"""One mailbox: open, read, append, flags, expunge, copy, move.
+"""One mailbox: open, read, append, expunge, copy, move; flags are mailcore.mailbox.flagging.
 
 Each function is one unit of work over a connection. What changes something takes the mailbox row's lock
 first, changes the store inside the database transaction and before COMMIT: a crash leaves the store ahead of
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +31,11 @@ from mailcore.index.index import (
     flag_rows,
     insert_copies,
     insert_messages,
-    lock_for_flags,
     lock_mailbox_named,
     lock_mailboxes,
     message_rows,
     uids_below,
     update_flags,
-    update_only_flags,
     write_ledgers,
 )
 from mailcore.index.records import (
@@ -46,8 +44,6 @@ from mailcore.index.records import (
     CachedRow,
     Changes,
     CopiedUids,
-    FlagChange,
-    FlagResult,
     FlagRow,
     Flags,
     MailboxRecord,
@@ -57,6 +53,7 @@ from mailcore.index.records import (
 )
 from mailcore.mailbox import cache, missing, quota
 from mailcore.mailbox.account import get_mailbox, kept_name
+from mailcore.mailbox.flagging import set_flags as set_flags
 from mailcore.mailbox.reconcile import Plan, compare
 from mailcore.message.flags import NO_FLAGS
 from mailcore.message.wire import wire_size
@@ -66,7 +63,6 @@ from mailcore.store.layout import INBOX
 from mailcore.store.storage import Storage
 
 Connection = psycopg.Connection[Any]
-_MANY = 100
 
 
 def open_mailbox(
@@ -202,64 +198,6 @@ def append(
 
         store.append(mailbox.name, content, flags, at, kept, add_row)
     return AppendedUid(mailbox.uidvalidity, uid, mailbox.id)
-
-
-def set_flags(
-    conn: Connection,
-    storage: Storage,
-    account: AccountRef,
-    mailbox: MailboxRecord,
-    uids: Sequence[int],
-    change: FlagChange,
-    unchanged_since: int | None = None,
-) -> FlagResult:
-    """STORE: returns the rows of all messages addressed that still exist, except those spared by UNCHANGEDSINCE."""
-    with conn.transaction():
-        ledger, found = lock_for_flags(conn, mailbox.id, uids)
-        spared = {r.uid for r in found if unchanged_since is not None and r.modseq > unchanged_since}
-        outcome = _Outcome(change)
-        wanted = [(row, *outcome.of(row)) for row in found if row.uid not in spared]
-        changed = [(row, before, after) for row, before, after in wanted if after is not before]
-        if changed:
-            # While the database works on many rows, their files get other names.
-            with conn.pipeline() if len(changed) > _MANY else nullcontext():
-                update_only_flags(conn, ledger, [(row, after) for row, _, after in changed])
-                mirror = [(row.store_key, before, after) for row, before, after in changed]
-                storage.store(account).set_flags(ledger.record.name, mirror)
-    shown = [
-        FlagRow(
-            row.uid,
-            row.modseq if after is before else ledger.modseq,
-            after.bits,
-            sorted(after.keywords) if after.keywords else [],
-            row.size,
-            row.internal_date,
-        )
-        for row, before, after in wanted
-    ]
-    modified = [
-        FlagRow(row.uid, row.modseq, row.flags, row.keywords, row.size, row.internal_date)
-        for row in found
-        if row.uid in spared
-    ]
-    return FlagResult(shown, modified, ledger.modseq if changed else 0)
-
-
-class _Outcome:
-    """What one change makes of the flags of messages: of thousands, with a handful of different flags."""
-
-    def __init__(self, change: FlagChange) -> None:
-        self._change = change
-        self._known: dict[tuple[int, tuple[str, ...]], tuple[Flags, Flags]] = {}
-
-    def of(self, row: MessageRow) -> tuple[Flags, Flags]:
-        """The flags before and after; the same object if the change makes no difference."""
-        key = (row.flags, tuple(row.keywords))
-        found = self._known.get(key)
-        if found is None:
-            before, after = row.as_flags(), self._change.apply(row.flags, row.keywords)
-            found = self._known[key] = (before, before if after == before else after)
-        return found
 
 
 def expunge(

@@ -1,0 +1,133 @@
+"""A small transaction in few messages to PostgreSQL, each waited for once.
+
+What STORE and APPEND ask of the database is less than what asking costs: psycopg spends 50 µs of Python on a statement,
+and BEGIN and COMMIT are statements as well. Here the statements are prepared under names of their own, and a message is
+a text such as `BEGIN;EXECUTE lock(1,2)`: one call of libpq, without the interpreter's lock. Values are written into the
+text, so they are of few types, and texts are quoted by libpq. What a message answers is its last statement's first row.
+
+A connection forgets what is prepared when psycopg rolls back (it sends DEALLOCATE ALL); a script that finds nothing
+prepared begins once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.pq import ConnStatus, Escaping, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from mailcore.db import arrays
+
+Connection = psycopg.Connection[Any]
+Value = int | str | datetime | list[str] | None
+Row = list[bytes | None]
+
+# Of names of statements, by what this process has prepared.
+_prepared: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
+_LIMITED_WAIT = b"BEGIN;SET LOCAL lock_timeout='5s';"
+_UNFLUSHED = b"SET LOCAL synchronous_commit=off;"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`text` has $1, $2 for values of these `types`; the name is the only one in all programs."""
+
+    name: str
+    types: str
+    text: str
+
+
+def may_begin(conn: Connection) -> bool:
+    """Scripts are whole transactions: is the connection in none, and in no pipeline?"""
+    pgconn = conn.pgconn
+    return pgconn.transaction_status == TransactionStatus.IDLE and pgconn.pipeline_status == PipelineStatus.OFF
+
+
+class Script:
+    """One database transaction, in which these statements may be run. Left without `commit` it is rolled back.
+    Whatever waits for a lock waits for 5 s at most (psycopg.errors.LockNotAvailable). `flushed` off: COMMIT does not
+    wait for the disk.
+    """
+
+    def __init__(self, conn: Connection, statements: Sequence[Statement], *, flushed: bool = True) -> None:
+        self._conn = conn
+        self._statements = statements
+        self._first = _LIMITED_WAIT if flushed else _LIMITED_WAIT + _UNFLUSHED
+
+    def __enter__(self) -> Script:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pgconn = self._conn.pgconn
+        if pgconn.status == ConnStatus.OK and pgconn.transaction_status != TransactionStatus.IDLE:
+            with suppress(psycopg.Error):
+                self._send(b"ROLLBACK")
+
+    def begin(self, statement: Statement, *values: Value) -> Row | None:
+        """BEGIN and a first statement. Raises psycopg.Error."""
+        asked = self._first + self.call(statement, *values)
+        self._prepare()
+        try:
+            return _row(self._send(asked))
+        except InvalidSqlStatementName:
+            _prepared.pop(self._conn, None)
+            self._send(b"ROLLBACK")
+            self._prepare()
+            return _row(self._send(asked))
+
+    def run(self, call: bytes) -> Row | None:
+        """What `call` has written. Raises psycopg.Error."""
+        return _row(self._send(call))
+
+    def commit(self, call: bytes = b"") -> None:
+        """What `call` has written, and COMMIT with it. Raises psycopg.Error."""
+        self._send(call + b";COMMIT" if call else b"COMMIT")
+
+    def call(self, statement: Statement, *values: Value) -> bytes:
+        """The text that runs a statement. Raises psycopg.DataError for a NUL."""
+        written = b",".join([self._written(value) for value in values])
+        return b"EXECUTE %b(%b)" % (statement.name.encode(), written)
+
+    def _written(self, value: Value) -> bytes:
+        if isinstance(value, int):
+            return b"%d" % value
+        if value is None:
+            return b"NULL"
+        if isinstance(value, list):
+            value = arrays.literal(value)
+        text = value if isinstance(value, str) else value.isoformat()
+        if "\0" in text:
+            raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+        return bytes(Escaping(self._conn.pgconn).escape_literal(text.encode()))
+
+    def _prepare(self) -> None:
+        known = _prepared.setdefault(self._conn, set())
+        for each in self._statements:
+            if each.name not in known:
+                self._send(f"PREPARE {each.name} ({each.types}) AS {each.text}".encode())
+                known.add(each.name)
+
+    def _send(self, text: bytes) -> PGresult:
+        pgconn = self._conn.pgconn
+        if pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection is lost")
+        result = pgconn.exec_(text)
+        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            return result
+        if pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError(result.get_error_message())
+        raise error_from_result(result)
+
+
+def _row(result: PGresult) -> Row | None:
+    return [result.get_value(0, column) for column in range(result.nfields)] if result.ntuples else None

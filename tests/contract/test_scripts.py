@@ -1,0 +1,125 @@
+"""mailcore.db.scripts: small transactions in one message each, and STORE as the first that uses them."""
+
+import psycopg
+import pytest
+
+from mailcore.db import scripts
+from mailcore.db.doubt import is_in_doubt
+from mailcore.db.scripts import Script, Statement
+from mailcore.errors import MailboxInUse
+from mailcore.index import short
+from mailcore.index.records import FLAGGED, SEEN, FlagChange, FlagMode, Flags
+from mailcore.mailbox import mailbox as mailboxes
+from tests.contract.mailbox_support import Owner, an_owner
+
+ECHO = Statement("test_echo", "text, bigint, text[], timestamptz", "SELECT $1, $2, $3, $4 IS NULL")
+FAIL = Statement("test_fail", "bigint", "SELECT 1 / $1")
+ODD = "a'b\\c\"d{e},f\u20ac"
+
+
+@pytest.fixture
+def owner(database_url, mail_home):
+    with an_owner(database_url, mail_home, store="maildir") as owner:
+        yield owner
+        owner.assert_counters()
+
+
+def add(owner: Owner, uids, *names, unchanged_since=None):
+    change = FlagChange(FlagMode.ADD, Flags.parse(names))
+    return mailboxes.set_flags(owner.conn, owner.storage, owner.account, owner.record(), uids, change, unchanged_since)
+
+
+def test_values_arrive_as_they_are(owner):
+    with Script(owner.conn, [ECHO]) as script:
+        row = script.begin(ECHO, ODD, -5, [ODD, "plain"], None)
+        script.commit()
+
+    assert row[0].decode() == ODD
+    assert row[1] == b"-5"
+    assert owner.conn.execute("SELECT %s::text[]", (row[2].decode(),)).fetchone()[0] == [ODD, "plain"]
+    assert row[3] == b"t"
+    assert scripts.may_begin(owner.conn)
+
+
+def test_a_nul_is_refused_before_anything_is_sent(owner):
+    with Script(owner.conn, [ECHO]) as script, pytest.raises(psycopg.DataError):
+        script.begin(ECHO, "a\0b", 1, [], None)
+
+    assert scripts.may_begin(owner.conn)
+
+
+def test_an_error_rolls_back_and_has_its_type(owner):
+    with Script(owner.conn, [ECHO, FAIL]) as script:
+        script.begin(ECHO, "", 1, [], None)
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            script.commit(script.call(FAIL, 0))
+
+    assert scripts.may_begin(owner.conn)
+    assert owner.conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_psycopg_makes_the_server_forget_is_prepared_again(owner):
+    uid = owner.append()
+    add(owner, [uid], "\\Seen")
+
+    owner.conn.execute("DEALLOCATE ALL")
+
+    assert add(owner, [uid], "\\Flagged").rows[0].flags == SEEN | FLAGGED
+    assert add(owner, [uid], "word").rows[0].keywords == ["word"]
+
+
+def test_inside_of_a_transaction_there_is_no_script_and_its_rollback_counts(owner):
+    uid = owner.append()
+
+    with owner.conn.transaction(force_rollback=True):
+        assert not scripts.may_begin(owner.conn)
+        assert add(owner, [uid], "\\Seen").modseq
+
+    assert owner.flags() == {uid: []}
+
+
+def test_a_lost_connection_leaves_the_commit_in_doubt(owner, database_url):
+    uid = owner.append()
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        with short.flags_script(conn) as script:
+            message = short.lock_message(script, owner.record().id, uid)
+            owner.conn.execute("SELECT pg_terminate_backend(%s)", (conn.info.backend_pid,))
+            with pytest.raises(psycopg.OperationalError) as raised:
+                script.commit(short.flags_of(script, message, Flags(SEEN)))
+
+        assert is_in_doubt(conn, raised.value)
+        with pytest.raises(psycopg.OperationalError), short.flags_script(conn) as script:
+            short.lock_message(script, owner.record().id, uid)
+
+    assert owner.flags() == {uid: []}
+
+
+def test_a_mailbox_that_stays_locked_is_in_use(owner, database_url, monkeypatch):
+    monkeypatch.setattr(scripts, "_LIMITED_WAIT", b"BEGIN;SET LOCAL lock_timeout='20ms';")
+    uid, record = owner.append(), owner.record()
+    with psycopg.connect(database_url, autocommit=True) as conn, conn.transaction():
+        conn.execute("SELECT FROM mailbox WHERE id = %s FOR UPDATE", (record.id,))
+        change = FlagChange(FlagMode.ADD, Flags(SEEN))
+        with pytest.raises(MailboxInUse):
+            mailboxes.set_flags(owner.conn, owner.storage, owner.account, record, [uid], change)
+
+    assert scripts.may_begin(owner.conn)
+    assert owner.flags() == {uid: []}
+
+
+def test_one_message_is_answered_as_many_are(owner):
+    one, other = owner.append(), owner.append()
+    first = add(owner, [one], "\\Seen", "zebra", "Apple")
+    both = add(owner, [one, other], "apple")
+
+    assert [row for row in both.rows if row.uid == one] == first.rows
+    assert (first.rows[0].keywords, first.rows[0].modseq) == (["Apple", "zebra"], first.modseq)
+    assert add(owner, [one], "\\Seen") == add(owner, [one], "\\Seen", unchanged_since=first.modseq)
+    spared = add(owner, [one], "\\Draft", unchanged_since=first.modseq - 1)
+    assert (spared.rows, spared.modified, spared.modseq) == ([], first.rows, 0)
+    assert owner.record().unseen == 1
+
+
+def test_a_message_that_is_not_there_is_none(owner):
+    assert add(owner, [7], "\\Seen").rows == []
+    assert scripts.may_begin(owner.conn)
