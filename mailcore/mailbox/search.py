@@ -17,14 +17,15 @@ import psycopg
 
 from mailcore.identity import AccountRef
 from mailcore.index import statements as index_statements
-from mailcore.index.index import flag_rows_between, message_rows
+from mailcore.index.index import flag_rows, flag_rows_between, message_rows
 from mailcore.index.records import FlagRow, MailboxRecord
 from mailcore.mailbox import cache, search_text, statements
+from mailcore.mailbox.candidates import candidates, fields_of
 from mailcore.mailbox.fuzzy import FuzzyScores
 from mailcore.mailbox.progress import Progress
 from mailcore.mailbox.rare import rare_rows
 from mailcore.mailbox.reading import read_messages
-from mailcore.mailbox.search_index import TextField, look_up
+from mailcore.mailbox.search_index import TextField, TextIndex
 from mailcore.mailbox.search_keys import (
     Age,
     All,
@@ -58,6 +59,8 @@ Ranges = Sequence[tuple[int | None, int | None]]
 # What a key costs per message: nothing, a row, a cached ENVELOPE, the begin of a file, a whole file.
 _NOTHING, _ROW, _CACHED, _HEADER, _WHOLE = range(5)
 _BLOCK = 500
+# Of fewer than one in so many, rows are asked for one by one.
+_SPARSE = 20
 # What comes later than this in a header is not searched.
 _MAX_HEADER = 1 << 17
 
@@ -73,10 +76,11 @@ def search(
     saved: Sequence[int] = (),
     among: Set[int] | None = None,
     progress: Progress | None = None,
+    index: TextIndex | None = None,
 ) -> list[int]:
     """See `search_scored`, which tells how well each of them matches, too."""
     found, _ = search_scored(
-        conn, storage, account, mailbox, key, uids_in_order, first_recent_uid, saved, among, progress
+        conn, storage, account, mailbox, key, uids_in_order, first_recent_uid, saved, among, progress, index
     )
     return found
 
@@ -92,17 +96,22 @@ def search_scored(
     saved: Sequence[int] = (),
     among: Set[int] | None = None,
     progress: Progress | None = None,
+    index: TextIndex | None = None,
 ) -> tuple[list[int], dict[int, int]]:
     """The UIDs of `uids_in_order` (the session's view: position + 1 is the sequence number) that match `key`, in that
     order. From `first_recent_uid` on messages are \\Recent; None means none is. `saved` are the UIDs of `$`. With
-    `among`, only these are searched. `progress` counts the messages that have to be read. The scores, 1 to 100, are of
-    messages that a FUZZY key found; all others match fully.
+    `among`, only these are searched. `progress` counts the messages that have to be read. Who searches a mailbox
+    piece by piece gives the same `index` each time. The scores, 1 to 100, are of messages that a FUZZY key found; all
+    others match fully.
     """
     asked = set(uids_in_order) if among is None else set(among)
     if not asked:
         return [], {}
     span = (uids_in_order[0], uids_in_order[-1]) if among is None else (min(asked), max(asked))
-    running = _Search(conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved, span, progress)
+    index = index or TextIndex(conn, mailbox.id)
+    running = _Search(
+        conn, storage, account, mailbox, uids_in_order, first_recent_uid, saved, asked, span, progress, index
+    )
     found = sorted(running.matching(key, asked))
     return found, running.scores
 
@@ -119,8 +128,10 @@ class _Search:
         view: Sequence[int],
         first_recent_uid: int | None,
         saved: Sequence[int],
+        asked: Set[int],
         span: tuple[int, int],
         progress: Progress | None,
+        index: TextIndex,
     ) -> None:
         self._conn = conn
         self._storage = storage
@@ -129,8 +140,10 @@ class _Search:
         self._view = view
         self._first_recent_uid = first_recent_uid
         self._saved = saved
+        self._asked = asked
         self._span = span
         self._progress = progress or Progress()
+        self._index = index
         self._rows: dict[int, FlagRow] | None = None
         self._fuzzy = FuzzyScores(self.matching)
         self._envelopes: dict[int, bytes] = {}
@@ -148,9 +161,7 @@ class _Search:
             case All():
                 return among
             case And(keys):
-                for each in sorted(keys, key=_cost):
-                    among = self.matching(each, among)
-                return among
+                return self._matching_all(sorted(keys, key=_cost), among)
             case Or(left, right):
                 first, second = sorted((left, right), key=_cost)
                 found = self.matching(first, among)
@@ -175,13 +186,27 @@ class _Search:
             case _:
                 return self._matching_content(key, among)
 
+    def _matching_all(self, keys: Sequence[SearchKey], among: set[int]) -> set[int]:
+        """Of several texts the rarest decides what is read, whichever comes first."""
+        is_narrow = False
+        for number, key in enumerate(keys):
+            if not is_narrow and _cost(key) > _ROW and number + 1 < len(keys):
+                among, is_narrow = candidates(self._index, And(tuple(keys[number:])), among), True
+            among = self.matching(key, among)
+        return among
+
     def _matching_rows(self, test: Callable[[FlagRow], bool], among: set[int]) -> set[int]:
         if self._rows is None:
-            # Who searches a piece of the mailbox at a time shall not read all of it each time.
-            found = flag_rows_between(self._conn, self._mailbox.id, *self._span)
-            self._rows = {row.uid: row for row in found}
+            self._rows = {row.uid: row for row in self._read_rows()}
         rows = self._rows
         return {uid for uid in among if uid in rows and test(rows[uid])}
+
+    def _read_rows(self) -> Sequence[FlagRow]:
+        """Who searches a piece of the mailbox at a time, or a few messages of all of it, shall not read all of it."""
+        first_uid, last_uid = self._span
+        if last_uid - first_uid > _SPARSE * len(self._asked):
+            return flag_rows(self._conn, self._mailbox.id, sorted(self._asked))
+        return flag_rows_between(self._conn, self._mailbox.id, first_uid, last_uid)
 
     def _matching_rare(self, key: SearchKey, among: set[int]) -> set[int]:
         rows = rare_rows(self._conn, self._mailbox.id, sorted(among))
@@ -200,34 +225,29 @@ class _Search:
                 return self._by_envelope(lambda text: _compare(search_text.sent_day(text), comparison, day), among)
             case Header(name, value) if value and name.lower() in search_text.ENVELOPE_FIELDS:
                 field, wanted = name.lower(), search_text.fold(value)
-                among = self._candidates(TextField.ENVELOPE, wanted, among)
+                among = candidates(self._index, key, among)
                 return self._by_envelope(lambda text: search_text.envelope_contains(text, field, wanted), among)
             case Header(name, value):
                 wanted = search_text.fold(value)
-                among = self._candidates(TextField.HEADER, wanted, among)
+                among = candidates(self._index, key, among)
                 return self._by_file(
                     lambda data: search_text.header_contains(headers_of(data), name, wanted), among, at_most=_MAX_HEADER
                 )
             case Body(value):
-                return self._by_text(search_text.body_contains, (TextField.BODY,), value, among)
+                return self._by_text(search_text.body_contains, fields_of(key), value, among)
             case Text(value):
-                return self._by_text(search_text.text_contains, (TextField.HEADER, TextField.BODY), value, among)
+                return self._by_text(search_text.text_contains, fields_of(key), value, among)
             case _:
                 raise AssertionError(key)
-
-    def _candidates(self, field: TextField, wanted: str, among: set[int]) -> set[int]:
-        """`among` without those of which the index knows that `wanted` is not there."""
-        known = look_up(self._conn, self._mailbox.id, (field,), wanted, among)
-        return among - (known.covered - known.found)
 
     def _by_text(
         self, contains: Callable[[bytes, str], bool], fields: Sequence[TextField], value: str, among: set[int]
     ) -> set[int]:
         """By the index, and by reading the messages of which it cannot tell."""
         wanted = search_text.fold(value)
-        known = look_up(self._conn, self._mailbox.id, fields, wanted, among)
+        known = self._index.look_up(fields, wanted, among)
         found = among & known.found
-        unsure = among - known.covered if known.is_exact else among - (known.covered - known.found)
+        unsure = among - known.covered if known.is_exact else known.left_of(among)
         matching = self._by_file(lambda data: contains(data, wanted), unsure)
         return found | matching if known.is_exact else matching
 

@@ -23,6 +23,9 @@ Connection = psycopg.Connection[Any]
 _MOST_WORDS = 2000
 # So few messages are read sooner than words of a thousand.
 _FEW = 20
+# What a search remembers is bounded, however many texts it looks for, and however frequent they are.
+MOST_REMEMBERED = 16
+_MOST_FOUND = 20_000
 
 
 class TextField(IntEnum):
@@ -41,6 +44,10 @@ class Known:
     found: set[int] = field(default_factory=set)
     is_exact: bool = False
 
+    def left_of(self, among: set[int]) -> set[int]:
+        """Those of `among` that may contain it: found, or not covered."""
+        return (among - self.covered) | (among & self.found) if self.covered else among
+
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
@@ -49,39 +56,70 @@ class _Segment:
     words: bytes
 
 
-def look_up(
-    conn: Connection, mailbox_id: int, fields: Iterable[TextField], wanted: str, among: Collection[int]
-) -> Known:
-    """Where `wanted` (folded) may be in one of `fields`, as far as the index covers the messages `among`."""
-    needle = Needle.parse(wanted)
-    if not needle.pieces or len(among) <= _FEW:
-        return Known()
-    known = [_look_up(conn, mailbox_id, each, needle, among) for each in fields]
-    return Known(
-        set.intersection(*(each.covered for each in known)),
-        set.union(*(each.found for each in known)),
-        needle.is_exact,
-    )
+class TextIndex:
+    """The index as one search asks it: each text once, however many keys look for it. A word of webmail is looked for
+    in three fields of the ENVELOPE, and what has narrowed a search down is asked again by the keys that decide.
+    """
 
+    def __init__(self, conn: Connection, mailbox_id: int) -> None:
+        self._conn = conn
+        self._mailbox_id = mailbox_id
+        self._first_uid = self._last_uid = 0
+        self._answers: dict[tuple[TextField, str], Known] = {}
+        self._blocks: Sequence[bytes] = ()
+        self._covered: set[int] = set()
 
-def _look_up(conn: Connection, mailbox_id: int, field: TextField, needle: Needle, among: Collection[int]) -> Known:
-    span = {
-        "mailbox_id": mailbox_id,
-        "field": field,
-        "fold_version": casemap.VERSION,
-        "first_uid": min(among),
-        "last_uid": max(among),
-    }
-    rows = conn.execute(statements.SEGMENTS, span, binary=True).fetchall()
-    segments = [_Segment(id, from_octets("I", uids), words) for id, uids, words in rows]
-    covered = {uid for segment in segments for uid in segment.uids}
-    found = covered
-    for piece in needle.pieces:
-        holders = _messages_with(conn, segments, piece)
-        if holders is None:
+    def look_up(self, fields: Iterable[TextField], wanted: str, among: Collection[int]) -> Known:
+        """Where `wanted` (folded) may be in one of `fields`, as far as the index covers the messages `among`. The sets
+        are shared, and to be read only.
+        """
+        needle = Needle.parse(wanted)
+        if not needle.pieces or len(among) <= _FEW:
             return Known()
-        found = found & holders
-    return Known(covered, found)
+        span = min(among), max(among)
+        known = [self._remembered(each, wanted, needle, *span) for each in fields]
+        covered, found = known[0].covered, known[0].found
+        for other in known[1:]:
+            covered = covered if other.covered is covered else covered & other.covered
+            found = found | other.found
+        return Known(covered, found, needle.is_exact)
+
+    def _remembered(self, field: TextField, wanted: str, needle: Needle, first_uid: int, last_uid: int) -> Known:
+        is_inside = self._first_uid <= first_uid and last_uid <= self._last_uid
+        if is_inside and (known := self._answers.get((field, wanted))) is not None:
+            return known
+        known = self._ask(field, needle, first_uid, last_uid)
+        if (self._first_uid, self._last_uid) != (first_uid, last_uid):
+            self._answers.clear()
+            self._first_uid, self._last_uid = first_uid, last_uid
+        if len(self._answers) < MOST_REMEMBERED and len(known.found) <= _MOST_FOUND:
+            self._answers[field, wanted] = known
+        return known
+
+    def _ask(self, field: TextField, needle: Needle, first_uid: int, last_uid: int) -> Known:
+        span = {
+            "mailbox_id": self._mailbox_id,
+            "field": field,
+            "fold_version": casemap.VERSION,
+            "first_uid": first_uid,
+            "last_uid": last_uid,
+        }
+        rows = self._conn.execute(statements.SEGMENTS, span, binary=True).fetchall()
+        segments = [_Segment(id, from_octets("I", uids), words) for id, uids, words in rows]
+        found: set[int] | None = None
+        for piece in needle.pieces:
+            holders = _messages_with(self._conn, segments, piece)
+            if holders is None:
+                return Known()
+            found = holders if found is None else found & holders
+        return Known(self._covered_by([uids for _, uids, _ in rows]), found or set())
+
+    def _covered_by(self, blocks: Sequence[bytes]) -> set[int]:
+        """Every kind of text has the same blocks: one set for all of them."""
+        if blocks != self._blocks:
+            self._blocks = blocks
+            self._covered = {uid for uids in blocks for uid in from_octets("I", uids)}
+        return self._covered
 
 
 def _messages_with(conn: Connection, segments: Sequence[_Segment], piece: bytes) -> set[int] | None:

@@ -280,6 +280,8 @@ def mail_pages(user: Any) -> Iterator[Page]:
         "the other way": f"?after={middle}", "unread": "?show=unread", "unread, deep": f"?show=unread&before={middle}",
         "flagged": "?show=flagged", "search": f"?q=Subject+{middle}", "search a sender": "?q=from:writer77",
         "search unread": "?q=is:unread", "attachments": "?q=has:attachment", "search that finds nothing": "?q=zebra",
+        "search the text": "?q=word59999&in=text", "search the text, nothing": "?q=zebra&in=text",
+        "search flagged of a sender": "?q=is:flagged+from:writer",
     }  # fmt: skip
     for name, query in queries.items():
         yield Page(MAIL, f"200,000 messages: {name}", f"{listed}{query}")

@@ -15,6 +15,8 @@ from typing import Any
 
 import psycopg
 
+from tests.bench.panel_words import index_folder
+
 BIG_DOMAIN = "big.example"
 
 
@@ -178,6 +180,11 @@ SELECT now() - (%(audited)s - n) * interval '5 seconds', 'token program ' || n %
        'user' || lpad((1 + n %% %(accounts)s)::text, 6, '0') || '@big.example', '{"enabled": [true, false]}'
 FROM generate_series(1, %(audited)s) n
 """
+WRITER = '(("Writer %2$s" NIL "writer%2$s" "out.example"))'
+ENVELOPE = (
+    f'("%3$s" "Subject %1$s" {WRITER} {WRITER} {WRITER} ((NIL NIL "user000001" "big.example")) NIL NIL NIL '
+    '"<%1$s@out.example>")'
+)
 # The folder of somebody who never deletes anything: the first account's INBOX.
 FOLDER = """
 WITH inbox AS (
@@ -187,8 +194,11 @@ WITH inbox AS (
 INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, envelope, body_structure,
                      subject, sender, recipients, sent_at, message_id, has_attachments)
 SELECT inbox.id, n, 1, 'key.' || n || %(sizes)s, 2000 + n %% 50000, now() - (%(folder)s - n) * interval '1 minute',
-       CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 END + CASE WHEN n %% 1000 = 0 THEN 4 ELSE 0 END, '{}', 'x', 'x',
-       'Subject ' || n,
+       CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 END + CASE WHEN n %% 1000 = 0 THEN 4 ELSE 0 END, '{}',
+       convert_to(format(%(envelope)s::text, n, n %% 2000,
+                         to_char(now() - (%(folder)s - n) * interval '1 minute', 'Dy, DD Mon YYYY HH24:MI:SS +0000')),
+                  'UTF8'),
+       'x', 'Subject ' || n,
        'Writer ' || n %% 2000 || ' <writer' || n %% 2000 || '@out.example>', 'user000001@big.example',
        now() - (%(folder)s - n) * interval '1 minute', '<' || n || '@out.example>', n %% 20 = 0
 FROM inbox CROSS JOIN generate_series(1, %(folder)s) n
@@ -229,7 +239,7 @@ STEPS = (
 SEEDED = (
     "domain", "account", "account_usage", "account_login", "alias", "mailbox", "relay_host", "transport_rule",
     "sender_rewrite", "my_network", "api_token", "queue_message", "queue_recipient", "trace_event", "traffic_hour",
-    "audit_entry", "message", "client_session", "mailbox_acl",
+    "audit_entry", "message", "client_session", "mailbox_acl", "search_segment",
 )  # fmt: skip
 
 
@@ -253,7 +263,7 @@ def make_files(cur: Path, count: int) -> None:
 
 def seed(conn: psycopg.Connection[Any], sizes: Sizes) -> Iterator[str]:
     """Fill an empty, migrated database; yields the name of each step before it is taken. Needs a superuser's role."""
-    numbers = {**asdict(sizes), "sizes": IN_NAMES}
+    numbers = {**asdict(sizes), "sizes": IN_NAMES, "envelope": ENVELOPE}
     conn.execute("SET session_replication_role = replica")
     deferred = conn.execute(DEFERRED, {"tables": list(SEEDED)}).fetchall()
     for name, _ in deferred:
@@ -261,6 +271,8 @@ def seed(conn: psycopg.Connection[Any], sizes: Sizes) -> Iterator[str]:
     for name, statement in STEPS:
         yield name
         conn.execute(statement, numbers)
+    yield "search index"
+    index_folder(conn)
     conn.execute("SET session_replication_role = origin")
     yield "indexes"
     for _, definition in deferred:

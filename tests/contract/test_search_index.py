@@ -7,9 +7,10 @@ from mailcore.errors import MailError
 from mailcore.mailbox import indexing, search_index, search_text, statements, words
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import create_mailbox, delete_mailbox
+from mailcore.mailbox.candidates import candidates
 from mailcore.mailbox.rebuild import rebuild_account
 from mailcore.mailbox.search import search
-from mailcore.mailbox.search_keys import Body, Header, Text
+from mailcore.mailbox.search_keys import And, Body, Header, Not, Or, Text
 from mailcore.mailbox.statements import POSTINGS
 from mailcore.message import casemap
 from tests.contract.mailbox_support import a_message, an_owner, connect
@@ -106,6 +107,92 @@ def test_header_searches_use_the_index_too(owner, reading):
     assert not reading
     assert found(owner, Header("X-None", "quokka")) == []
     assert len(reading) == 1
+
+
+@pytest.fixture
+def asked(owner):
+    """The questions to the index from now on."""
+
+    class Noting(psycopg.Cursor):
+        def execute(self, query, *args, **kwargs):
+            if query == statements.SEGMENTS:
+                questions.append(args[0])
+            return super().execute(query, *args, **kwargs)
+
+    questions: list[dict] = []
+    owner.conn.cursor_factory = Noting
+    return questions
+
+
+def a_word(value):
+    """What webmail looks for."""
+    return Or(Header("Subject", value), Or(Header("From", value), Header("To", value)))
+
+
+def test_a_text_is_asked_for_once_in_whatever_fields_it_is_looked_for(owner, asked):
+    for subject in ("A quokka", "Nothing", "Quokkas"):
+        owner.append(a_message(subject, "x\n"))
+    index(owner)
+
+    assert found(owner, a_word("quokka")) == [1, 3]
+    assert len(asked) == 1
+    assert found(owner, And((a_word("quokka"), a_word("wombat")))) == []
+    assert len(asked) == 3
+
+
+def test_of_two_texts_the_rare_one_decides_what_is_read(owner, reading):
+    for number in range(10):
+        owner.append(a_message(f"Hello {number}", "see you soon\n" if number != 6 else "see you soon, quokka\n"))
+    index(owner)
+    reading.clear()
+
+    assert found(owner, And((Body("see you"), Body("quokka")))) == [7]
+    assert found(owner, And((Body("you soon"), Header("Subject", "6")))) == [7]
+    assert found(owner, And((Body("see you"), Or(Body("quokka"), Body("wombat")), Not(Body("soon,"))))) == []
+    assert len(reading) == 3
+
+
+def test_what_is_not_indexed_is_a_candidate_whatever_is_looked_for(owner):
+    for subject in ("A quokka", "Nothing"):
+        owner.append(a_message(subject, f"{subject}\n"))
+    index(owner)
+    owner.append(a_message("Later", "later\n"))
+
+    def left(key):
+        return candidates(search_index.TextIndex(owner.conn, owner.record().id), key, {1, 2, 3})
+
+    for key in (a_word("quokka"), Body("quokka"), Text("quokka"), Header("X-Any", "a quokka")):
+        assert left(key) == {1, 3}
+    assert left(And((Body("quokka"), Body("nothing")))) == {3}
+    assert left(Or(Body("quokka"), Body("nothing"))) == {1, 2, 3}
+    assert left(Not(Body("quokka"))) == {1, 2, 3}
+    assert left(Body("")) == {1, 2, 3}
+
+
+def test_what_a_search_remembers_is_bounded(owner, asked, monkeypatch):
+    owner.append(a_message("A quokka", "x\n"))
+    index(owner)
+    known = search_index.TextIndex(owner.conn, owner.record().id)
+
+    for number in range(2 * search_index.MOST_REMEMBERED):
+        known.look_up([search_index.TextField.BODY], f"word{number}", {1})
+    assert len(known._answers) == search_index.MOST_REMEMBERED
+    monkeypatch.setattr(search_index, "_MOST_FOUND", 0)
+    known = search_index.TextIndex(owner.conn, owner.record().id)
+    assert known.look_up([search_index.TextField.ENVELOPE], "QUOKKA", {1}).found == {1}
+    assert not known._answers
+
+
+def test_what_is_remembered_of_some_messages_says_nothing_of_others(owner, monkeypatch):
+    monkeypatch.setattr(indexing, "MOST_MESSAGES", 1)
+    for _ in range(3):
+        owner.append(a_message("A quokka", "x\n"))
+    index(owner)
+    known = search_index.TextIndex(owner.conn, owner.record().id)
+
+    for among in ({2}, {2, 3}, {3}, {1}, {1, 2, 3}, {2}):
+        answer = known.look_up([search_index.TextField.ENVELOPE], "QUOKKA", among)
+        assert among <= answer.covered and among <= answer.found
 
 
 def test_the_last_block_grows_until_it_is_full(owner, monkeypatch):
