@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from accessd.deflate import INFLATED_AT_ONCE_BYTES, DeflateTransport
+from mailcore.directory.lookups import AccountRecord
 from mailcore.ending import Ending
 from mailcore.log import get_logger
 from mailcore.proxied import Origin
@@ -46,6 +47,9 @@ class Gate(Protocol):
 
 class Session(Protocol):
     """What others may ask of the session that a connection serves."""
+
+    # As it was when it logged in; None before.
+    account: AccountRecord | None
 
     @property
     def mailbox_name(self) -> str:

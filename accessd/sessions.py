@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from accessd.connection import Connection
 from accessd.limits import MOST_GONE, ConnectionLimits
 from mailcore.config.snapshot import plain_address
-from mailcore.db.sessions import SessionRow, begin, tell
+from mailcore.db.sessions import HASH_END, SessionRow, begin, tell
 from mailcore.log import get_logger
 from mailcore.offload import Offload
 
@@ -74,6 +74,7 @@ class SessionRegistry:
             connection.session.mailbox_name if connection.session is not None else "",
             idle_since,
             connection.app_password_id,
+            _hash_end(connection),
         )
         connection.number = row.number
         return None if hash(row) == connection.told else row
@@ -108,6 +109,11 @@ class SessionRegistry:
 def _address(peer: str) -> str:
     """As networks are compared with it; most clients already have that form."""
     return str(plain_address(peer)) if peer.startswith("::ffff:") else peer.partition("%")[0]
+
+
+def _hash_end(connection: Connection) -> str:
+    account = connection.session.account if connection.session is not None else None
+    return account.password[-HASH_END:] if account is not None and not connection.app_password_id else ""
 
 
 def _numbered(connections: Iterable[Connection], numbers: dict[int, str]) -> list[Connection]:

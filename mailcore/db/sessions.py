@@ -4,7 +4,8 @@ A process writes what has changed and learns which of its sessions shall end, in
 has not changed is not written again. The table is UNLOGGED: after a crash of PostgreSQL, and on a replica that was
 promoted, it is empty, and the time the server was started tells processes to write everything anew. Rows go with the
 process's row in process_status. Triggers end the sessions of an account that is disabled or may not use the protocol or
-the network any more, and of an app password that is revoked; a session that is written only after that ends at once.
+the network any more, those that began with a password it has no more or may no longer use, and those of an app password
+that is revoked; a session that is written only after that ends at once.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from typing import Any
 import psycopg
 
 MOST_CLIENT_ID = 200
+HASH_END = 16
+"""Characters, as in TELL: 96 bits of an argon2 hash, which is new with each password."""
 REVOKED = "App password revoked"
 DISABLED = "Account disabled"
 DELETED = "Account deleted"
+CHANGED = "Password changed"
 NOT_ALLOWED = " is no longer allowed for this account"
 
 TELL = """
@@ -35,11 +39,14 @@ WITH told AS (
             THEN upper(s.protocol) || ' is no longer allowed for this account'
         WHEN a.login_networks <> '{}' AND NOT s.client_address <<= ANY (a.login_networks)
             THEN 'Your network is no longer allowed for this account'
-        WHEN s.app_password_id <> 0 AND p.id IS NULL THEN 'App password revoked' ELSE '' END
+        WHEN s.app_password_id <> 0 THEN CASE WHEN p.id IS NULL THEN 'App password revoked' ELSE '' END
+        WHEN s.hash_end <> '' AND s.hash_end <> right(a.password, 16) THEN 'Password changed'
+        WHEN a.app_passwords_only THEN 'Your own password is no longer allowed for this account' ELSE '' END
     FROM unnest(%(numbers)s::bigint[], %(protocols)s::text[], %(account_ids)s::bigint[], %(addresses)s::inet[],
         %(client_ids)s::text[], %(tls)s::boolean[], %(since)s::timestamptz[], %(mailboxes)s::text[],
-        %(idle_since)s::timestamptz[], %(app_password_ids)s::bigint[])
-        AS s (number, protocol, account_id, client_address, client_id, tls, since, mailbox, idle_since, app_password_id)
+        %(idle_since)s::timestamptz[], %(app_password_ids)s::bigint[], %(hash_ends)s::text[])
+        AS s (number, protocol, account_id, client_address, client_id, tls, since, mailbox, idle_since, app_password_id,
+            hash_end)
     LEFT JOIN account a ON a.id = s.account_id LEFT JOIN app_password p ON p.id = s.app_password_id
     ON CONFLICT (host, pid, number) DO UPDATE SET account_id = EXCLUDED.account_id, client_id = EXCLUDED.client_id,
         tls = EXCLUDED.tls, mailbox = EXCLUDED.mailbox, idle_since = EXCLUDED.idle_since,
@@ -61,7 +68,10 @@ END = "UPDATE client_session SET end_wanted = %(text)s WHERE id = ANY(%(ids)s) A
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session of this process. `number` is the process's name for it; `idle_since` None while it is busy."""
+    """A session of this process. `number` is the process's name for it; `idle_since` None while it is busy.
+
+    `hash_end`: the last HASH_END characters of the password's hash the login was compared with, "" for app passwords.
+    """
 
     number: int
     protocol: str
@@ -73,6 +83,7 @@ class SessionRow:
     mailbox: str
     idle_since: datetime | None
     app_password_id: int = 0
+    hash_end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ def tell(conn: psycopg.Connection[Any], changed: Sequence[SessionRow], gone: Seq
             "mailboxes": [row.mailbox for row in changed],
             "idle_since": [row.idle_since for row in changed],
             "app_password_ids": [row.app_password_id for row in changed],
+            "hash_ends": [row.hash_end for row in changed],
             "gone": list(gone),
         },
     ).fetchall()
@@ -126,7 +138,7 @@ def end(conn: psycopg.Connection[Any], ids: Sequence[int], text: str) -> int:
 
 def keeps_out(text: str) -> bool:
     """Was a session that ends with these words ended because who opened it may not come in any more?"""
-    return text in (REVOKED, DISABLED, DELETED) or text.endswith(NOT_ALLOWED)
+    return text in (REVOKED, DISABLED, DELETED, CHANGED) or text.endswith(NOT_ALLOWED)
 
 
 def _place() -> dict[str, Any]:

@@ -14,6 +14,8 @@ from accessd.limits import MOST_GONE
 from accessd.sessions import IDLE_AFTER_S, SessionRegistry
 from mailcore.db.sessions import Answer, SessionRow, begin, end, end_of_account, tell
 from mailcore.db.status import ProcessReport, forget, report
+from mailcore.directory.lookups import AccountRecord
+from mailcore.identity import AccountRef
 from tests.fixtures_servers import wait_until
 from tests.integration.imap_server import PASSWORD
 from tests.integration.imap_server import imap_process_of_module as imap_process_of_module
@@ -22,6 +24,11 @@ from tests.integration.imap_server import imap_server as imap_server
 ELSEWHERE = "Your network is no longer allowed for this account"
 THREADS = 8
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'subscription'::regclass"
+OWN_PASSWORD = "Your own password is no longer allowed for this account"
+AN_APP_PASSWORD = (
+    "INSERT INTO app_password (account_id, name, digest, stored_key, server_key, allow_imap, allow_pop3, allow_smtp,"
+    " networks, created_at) VALUES (1, 'telephone', '', '', '', true, true, true, '{}', now()) RETURNING id"
+)
 SESSIONS = "SELECT s.*, a.address FROM client_session s JOIN account a ON a.id = s.account_id ORDER BY s.id"
 
 
@@ -114,6 +121,20 @@ def test_sessions_from_networks_that_are_allowed_no_more_end_within_three_second
 
     assert client.read_line() == f"* BYE {ELSEWHERE}\r\n".encode()
     assert pop3.file.readline() == f"-ERR [AUTH] {ELSEWHERE}\r\n".encode()
+    assert time.monotonic() - begun < 3
+    there.ok(b"NOOP")
+
+
+def test_sessions_end_within_three_seconds_when_the_password_is_changed(imap):
+    address, other = imap.account(), imap.account()
+    client, there, pop3 = imap.login(address), imap.login(other), pop3_login(imap, address)
+    wait_until(lambda: len(sessions(imap.database_url, address)) == 2, what="listed")
+
+    begun = time.monotonic()
+    imap.execute("UPDATE account SET password = '!' WHERE address = %s", (address,))
+
+    assert client.read_line() == b"* BYE Password changed\r\n"
+    assert pop3.file.readline() == b"-ERR [AUTH] Password changed\r\n"
     assert time.monotonic() - begun < 3
     there.ok(b"NOOP")
 
@@ -230,12 +251,7 @@ def test_sessions_of_who_may_no_longer_log_in_end(conn, statement, ended, before
 
 @pytest.mark.parametrize("before", [True, False])
 def test_sessions_of_a_revoked_app_password_end_and_no_others(conn, before):
-    statement = (
-        "INSERT INTO app_password (account_id, name, digest, stored_key, server_key, allow_imap, allow_pop3,"
-        " allow_smtp, networks, created_at)"
-        " VALUES (1, 'telephone', '', '', '', true, true, true, '{}', now()) RETURNING id"
-    )
-    (app_password,) = conn.execute(statement).fetchone()
+    (app_password,) = conn.execute(AN_APP_PASSWORD).fetchone()
     rows = [a_row(1), a_row(2, app_password_id=app_password)]
     if before:
         tell(conn, rows, [])
@@ -245,6 +261,34 @@ def test_sessions_of_a_revoked_app_password_end_and_no_others(conn, before):
         tell(conn, rows, [])
 
     assert tell(conn, [], []).ends == {2: "App password revoked"}
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("change", "ended"),
+    [
+        ("password = 'another hash'", {1: "Password changed", 2: "Password changed"}),
+        ("password = 'the hash of today'", {}),
+        ("app_passwords_only = true", {1: OWN_PASSWORD, 2: OWN_PASSWORD}),
+        ("enabled = false, password = '!'", dict.fromkeys((1, 2, 3), "Account disabled")),
+    ],
+)
+def test_sessions_of_another_password_end_but_not_those_of_an_app_password(conn, change, ended, before):
+    conn.execute("UPDATE account SET password = 'the hash of today'")
+    (app_password,) = conn.execute(AN_APP_PASSWORD).fetchone()
+    rows = [
+        a_row(1, hash_end="he hash of today"),
+        a_row(2, protocol="pop3", hash_end="he hash of today"),
+        a_row(3, app_password_id=app_password),
+    ]
+    if before:
+        tell(conn, rows, [])
+        conn.execute(f"UPDATE account SET {change}")
+    else:
+        conn.execute(f"UPDATE account SET {change}")
+        tell(conn, rows, [])
+
+    assert tell(conn, [], []).ends == ended
 
 
 def test_rows_go_with_their_process_and_a_new_process_of_that_number_has_none(conn):
@@ -260,6 +304,12 @@ def test_the_table_costs_no_write_ahead_log(conn):
     assert conn.execute("SELECT relpersistence FROM pg_class WHERE relname = 'client_session'").fetchone() == ("u",)
 
 
+def a_session():
+    return SimpleNamespace(
+        mailbox_name="INBOX", account=AccountRecord(AccountRef(1, "a@a"), "a hash that is much longer")
+    )
+
+
 class Client(SimpleNamespace):
     """What the registry looks at."""
 
@@ -273,12 +323,12 @@ class Site:
         self.limits = SimpleNamespace(connections=set(), gone=[])
         self.registry = SessionRegistry(self.limits)
         self.told, self.answer, self.failure, self.begun = [], Answer({}, "at noon"), None, 0
-        self.addresses = []
+        self.addresses, self.hash_ends = [], []
 
     def connect(self, **more):
         now = asyncio.get_running_loop().time()
         values = {"number": 0, "protocol": "imap", "account_id": 1, "peer": "192.0.2.1", "client_id": "", "tls": True}
-        values |= {"since": 0.0, "app_password_id": 0, "session": SimpleNamespace(mailbox_name="INBOX")}
+        values |= {"since": 0.0, "app_password_id": 0, "session": a_session()}
         values |= {"told": 0, "told_at": 0.0, "last_active": now, "ended": []}
         connection = Client(**{**values, **more})
         connection.expire = connection.ended.append
@@ -293,6 +343,7 @@ class Site:
             return None
         assert function is tell
         self.addresses += [row.client_address for row in rows]
+        self.hash_ends += [row.hash_end for row in rows]
         self.told.append(([(row.number, row.mailbox, row.idle_since is not None) for row in rows], list(gone)))
         return self.answer
 
@@ -331,6 +382,19 @@ def test_a_client_of_an_ipv6_socket_is_told_by_its_own_address():
     on_loop(dialogue)
 
 
+def test_the_end_of_the_hash_is_told_of_who_came_with_the_accounts_own_password():
+    async def dialogue(site):
+        site.connect()
+        site.connect(app_password_id=7)
+        site.connect(session=None)
+
+        await site.tell()
+
+        assert sorted(site.hash_ends) == ["", "", "that is much longer"[-16:]]
+
+    on_loop(dialogue)
+
+
 def test_an_idle_session_is_told_once_and_again_when_it_wakes():
     async def dialogue(site):
         connection = site.connect()
@@ -340,7 +404,7 @@ def test_an_idle_session_is_told_once_and_again_when_it_wakes():
         # Nothing is even looked at: a session that could not be read is not missed.
         connection.session = None
         assert await site.tell() == ([], [])
-        connection.session = SimpleNamespace(mailbox_name="INBOX")
+        connection.session = a_session()
         connection.last_active = asyncio.get_running_loop().time()
         assert await site.tell() == ([(1, "INBOX", False)], [])
 
