@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from accessd.imap.engine import LITERAL_MINUS_BYTES
+from accessd.imap.command_limits import LITERAL_MINUS_BYTES
 from mailcore.sasl.mechanisms import offered
 
 if TYPE_CHECKING:

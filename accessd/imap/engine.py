@@ -11,109 +11,34 @@ Feed what arrives to `receive_data`, then call `next_event` until it returns Non
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from accessd.imap.command import Command
-from accessd.imap.grammar.args_append import OpenLiteral, Reading, Text, Upload, UploadParser
+from accessd.imap.command_limits import ANY_SIZE_BYTES, BEFORE_LOGIN, Limits
+from accessd.imap.command_line import read_command, tag_of
+from accessd.imap.events import (
+    CommandReceived,
+    ContinuationNeeded,
+    Event,
+    LineTooLong,
+    LiteralChunk,
+    LiteralStarted,
+    LiteralTooLong,
+    Rejected,
+    UploadFinished,
+)
+from accessd.imap.grammar.args_append import OpenLiteral, Reading, Text, UploadParser
+from accessd.imap.grammar.command_args import ArgumentsParser
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
-
-ArgumentsParser = Callable[[Scanner], Command]
 
 _CRLF = b"\r\n"
 _ANNOUNCED = re.compile(rb"~?\{(\d{1,20})(\+?)\}\Z")
 _ANNOUNCED_MAX = 25
-_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ')
-_ONLY_TAG = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}')
 _COMMAND = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,100}) ((?:UID )?[A-Z]{1,20})(?= )', re.IGNORECASE)
 
-ANY_SIZE_BYTES = 10**20
-"""More than 20 digits can say."""
 MORE_TO_READ_PAST_BYTES = 4 * 1024 * 1024
 """Beyond the largest message; of one command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one command may hold: its text, all its literals, and each message it carries. The text and literals in
-    front of a message, and behind the last, count for themselves.
-    """
-
-    line_bytes: int
-    literal_bytes: int
-    message_bytes: int = 0
-    """0: no messages now, as before the login."""
-    unasked_bytes: int = ANY_SIZE_BYTES
-    """The largest literal a client may send without waiting for `+`: LITERAL_MINUS_BYTES with LITERAL-."""
-
-
-BEFORE_LOGIN = Limits(line_bytes=8192, literal_bytes=4096)
-LITERAL_MINUS_BYTES = 4096
-"""RFC 7888 section 5."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommandReceived:
-    """A complete command."""
-
-    tag: bytes
-    name: str
-    command: Command
-
-
-@dataclass(frozen=True, slots=True)
-class ContinuationNeeded:
-    """The client waits for `+` before it sends a literal."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralStarted:
-    """A message, or a part of one, comes next: the last part of the last message in `command`, which holds what has
-    been read of the command so far. Answer with `accept_literal` or `refuse_literal`.
-    """
-
-    tag: bytes
-    name: str
-    command: Upload
-    literal: Text
-    synchronising: bool
-    """The client waits for `+` before it sends the octets."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralChunk:
-    """A piece of it."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class UploadFinished:
-    """The command of which LiteralStarted told is complete."""
-
-    tag: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Not a command: answer BAD (seldom NO), untagged when even the tag is unreadable."""
-
-    tag: bytes | None
-    text: str
-    status: str = "BAD"
-    code: bytes = b""
-
-
-Event = CommandReceived | ContinuationNeeded | LiteralStarted | LiteralChunk | UploadFinished | Rejected
-
-
-class LineTooLong(ValueError):
-    """A line that is not a command (SASL, IDLE) is over the limit."""
-
-
-class LiteralTooLong(LineTooLong):
-    """A refused command has more octets than are read past."""
 
 
 class _Mode(Enum):
@@ -258,7 +183,9 @@ class Engine:
         self._reset()
         if doomed is not None:
             return doomed if doomed.text else None
-        return self._parse(text) if upload is None else self._finish(upload, text)
+        if upload is not None:
+            return self._finish(upload, text)
+        return read_command(text, self._parsers, self.modes)
 
     def _literal(self, end: int, size: int, *, synchronising: bool) -> Event | None:
         if not synchronising and size > self.limits.unasked_bytes:
@@ -365,11 +292,8 @@ class Engine:
         self._fragment = self._literals = 0
 
     def _doom_with(self, text: bytes, reason: str) -> None:
-        tag = _TAG.match(text)
-        if self._doomed is None and self._upload is not None:
-            self._doomed = Rejected(self._upload.tag, reason)
-        elif self._doomed is None:
-            self._doomed = Rejected(tag.group(1) if tag else None, reason)
+        if self._doomed is None:
+            self._doomed = Rejected(tag_of(text) if self._upload is None else self._upload.tag, reason)
 
     @property
     def _is_beyond(self) -> bool:
@@ -390,28 +314,3 @@ class Engine:
         self._mode = _Mode.COMMAND
         self._fragment = self._literals = self._skip = self._left = self._past = 0
         self._doomed = self._held = self._upload = None
-
-    def _parse(self, text: bytes) -> CommandReceived | Rejected:
-        found = _TAG.match(text)
-        if found is None:
-            return Rejected(text, "No command") if _ONLY_TAG.fullmatch(text) else Rejected(None, "Invalid tag")
-        tag = found.group(1)
-        scanner = Scanner(text, found.end(), modes=self.modes)
-        try:
-            name = _read_name(scanner)
-            parser = self._parsers.get(name)
-            if parser is None:
-                return Rejected(tag, "Unknown command")
-            command = parser(scanner)
-            scanner.end()
-        except BadSyntax as error:
-            return Rejected(tag, str(error), error.status, error.code)
-        return CommandReceived(tag, name, command)
-
-
-def _read_name(scanner: Scanner) -> str:
-    name = scanner.keyword()
-    if name != "UID":
-        return name
-    scanner.space()
-    return "UID " + scanner.keyword()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from accessd.imap import response
-from accessd.imap.engine import LineTooLong
 from accessd.imap.errors import INTERNAL, UNAVAILABLE, Disconnect, completion_for
+from accessd.imap.events import LineTooLong
 from accessd.imap.grammar.tokens import BadSyntax
 from accessd.imap.news import known_news, new_rights, news
 from accessd.imap.response import Completion

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accessd.imap.engine import Event
+from accessd.imap.events import Event
 from accessd.imap.unasked import tell_unasked
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from accessd.imap import response
 from accessd.imap.capabilities import capabilities_of
 from accessd.imap.commands import COMMANDS
-from accessd.imap.engine import (
+from accessd.imap.errors import Disconnect
+from accessd.imap.events import (
     CommandReceived,
     ContinuationNeeded,
     Event,
@@ -22,7 +23,6 @@ from accessd.imap.engine import (
     LiteralTooLong,
     Rejected,
 )
-from accessd.imap.errors import Disconnect
 from accessd.imap.execution import execute
 from accessd.imap.reading import next_command
 from accessd.imap.states import State

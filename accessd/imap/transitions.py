@@ -6,10 +6,9 @@ follow which is in accessd.imap.states, whether the one who asks may is decided 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from accessd.imap.engine import ANY_SIZE_BYTES, BEFORE_LOGIN, LITERAL_MINUS_BYTES, Limits
+from accessd.imap.command_limits import BEFORE_LOGIN, after_login
 from accessd.imap.states import State
 from accessd.imap.unasked import unfollow
 from accessd.listener import IDLE_LIMIT_S
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 AUTHENTICATED_IDLE_LIMIT_S = 31 * 60.0
 """RFC 3501 section 5.4: at least 30 minutes."""
-LINE_BYTES = 128 * 1024
-LITERAL_BYTES = 256 * 1024
 
 
 def log_in(session: ImapSession, account: AccountRecord) -> None:
@@ -32,8 +29,7 @@ def log_in(session: ImapSession, account: AccountRecord) -> None:
     session.account = account
     session.connection.idle_limit_s = AUTHENTICATED_IDLE_LIMIT_S
     config = session.context.config.current()
-    unasked = LITERAL_MINUS_BYTES if config.literal_minus else ANY_SIZE_BYTES
-    session.engine.limits = _limits(config.message_size_limit, unasked)
+    session.engine.limits = after_login(config.message_size_limit, literal_minus=config.literal_minus)
 
 
 def log_out(session: ImapSession) -> None:
@@ -69,9 +65,3 @@ def deselect(session: ImapSession) -> None:
         session.context.hub.unwatch(session.view.record.id, session)
         session.view = None
         session.enter(State.AUTHENTICATED)
-
-
-@lru_cache(maxsize=4)
-def _limits(message_bytes: int, unasked_bytes: int) -> Limits:
-    """One object for all sessions."""
-    return Limits(LINE_BYTES, LITERAL_BYTES, message_bytes, unasked_bytes)

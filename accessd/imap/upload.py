@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from accessd.imap import response
 from accessd.imap.catenate import TooBig, take_from
-from accessd.imap.engine import ContinuationNeeded, Event, LiteralChunk, LiteralStarted, Rejected, UploadFinished
+from accessd.imap.events import ContinuationNeeded, Event, LiteralChunk, LiteralStarted, Rejected, UploadFinished
 from accessd.imap.grammar import args_append
 from accessd.imap.grammar.url import BadUrl, parse_url, quote_url
 from accessd.imap.incoming import IN_MEMORY_BYTES, Incoming

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from accessd.imap.command_limits import BEFORE_LOGIN, Limits
 from accessd.imap.commands import PARSERS
-from accessd.imap.engine import BEFORE_LOGIN, Engine, Event, Limits, LineTooLong, LiteralChunk, LiteralStarted, Rejected
+from accessd.imap.engine import Engine
+from accessd.imap.events import Event, LineTooLong, LiteralChunk, LiteralStarted, Rejected
 from tests.fuzz.mutations import mutated, pieces
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"

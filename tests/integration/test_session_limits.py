@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from accessd.connection import Connection
-from accessd.imap.engine import BEFORE_LOGIN
+from accessd.imap.command_limits import BEFORE_LOGIN, LINE_BYTES, LITERAL_BYTES
 from accessd.imap.serving import serve
 from accessd.imap.session import ImapSession
-from accessd.imap.transitions import AUTHENTICATED_IDLE_LIMIT_S, LINE_BYTES, LITERAL_BYTES
+from accessd.imap.transitions import AUTHENTICATED_IDLE_LIMIT_S
 from accessd.limits import ConnectionLimits
 from accessd.listener import IDLE_LIMIT_S, Listener
 from accessd.pop3.session import Pop3Session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap import response
-from accessd.imap.engine import LiteralStarted
 from accessd.imap.errors import TRY_CREATE
+from accessd.imap.events import LiteralStarted
 from accessd.imap.grammar.args_append import Append
 from accessd.imap.response import Completion, Response
 from accessd.imap.upload import Refused, Upload

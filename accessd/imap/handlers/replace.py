@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from psycopg import Connection
 
 from accessd.imap import response
-from accessd.imap.engine import LiteralStarted
 from accessd.imap.errors import TRY_CREATE
+from accessd.imap.events import LiteralStarted
 from accessd.imap.grammar.args_append import Replace
 from accessd.imap.news import news
 from accessd.imap.response import Completion, Response

@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accessd.imap import command as commands
-from accessd.imap.engine import (
-    MORE_TO_READ_PAST_BYTES,
+from accessd.imap.command_limits import Limits
+from accessd.imap.engine import MORE_TO_READ_PAST_BYTES, Engine
+from accessd.imap.events import (
     CommandReceived,
     ContinuationNeeded,
-    Engine,
     Event,
-    Limits,
     LineTooLong,
     LiteralChunk,
     LiteralStarted,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accessd.imap import upload as upload_module
-from accessd.imap.engine import LiteralChunk, LiteralStarted
+from accessd.imap.events import LiteralChunk, LiteralStarted
 from accessd.imap.grammar.args_append import Append, Draft, Text, Url
 from accessd.imap.incoming import IN_MEMORY_BYTES, Incoming
 from accessd.imap.upload import Refused, Upload
