@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from mailcore.config.snapshot import NextHop
 from mailcore.envelope import Recipient
 from mailcore.outcome import Deferred, Delivered, Failed, Outcome
-from mailcore.relay.client import Credentials, OutgoingMail, Transaction
+from mailcore.relay.client import Credentials
 from mailcore.relay.connection import Connection, Settings, connect
 from mailcore.relay.errors import ConnectFailed, RelayError, TlsFailed
 from mailcore.relay.mx import Target
+from mailcore.relay.outgoing import OutgoingMail
+from mailcore.relay.transaction import Transaction
 from mailcore.reply import Reply
 
 Content = Callable[[], Iterable[bytes]]

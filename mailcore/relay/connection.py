@@ -17,10 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from mailcore.relay.client import Client, Credentials, OutgoingMail, Transaction
+from mailcore.relay.client import Client, Credentials
 from mailcore.relay.errors import ConnectFailed, ConnectionLost, RelayError, SessionRefused, TlsFailed
 from mailcore.relay.mx import Target
+from mailcore.relay.outgoing import OutgoingMail
 from mailcore.relay.steps import BLOCK_S, Dialogue, Receive, Send, SendContent, Sent, StartTls, Step
+from mailcore.relay.transaction import Transaction
 from mailcore.reply import Reply
 from mailcore.smtp.data import DataWriter
 from mailcore.smtp.reply_parser import BadReply, ReplyParser

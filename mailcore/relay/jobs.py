@@ -9,8 +9,8 @@ from mailcore.config.snapshot import NextHop, Snapshot
 from mailcore.outcome import Deferred, Outcome
 from mailcore.queue.records import LeasedMessage, LeasedRecipient
 from mailcore.queue.spool import SpoolReader
-from mailcore.relay.client import OutgoingMail
 from mailcore.relay.hops import hop_of
+from mailcore.relay.outgoing import OutgoingMail
 from mailcore.reply import Reply
 
 HEADER_BYTES = 65536

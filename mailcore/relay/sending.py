@@ -25,8 +25,8 @@ from mailcore.queue.records import LeasedMessage
 from mailcore.queue.spool import SpoolReader
 from mailcore.relay import jobs
 from mailcore.relay.attempt import HopSender
-from mailcore.relay.client import OutgoingMail
 from mailcore.relay.jobs import Job, deferred
+from mailcore.relay.outgoing import OutgoingMail
 from mailcore.relay.recording import NotRecorded, Recording
 from mailcore.relay.settle import Settlement
 from mailcore.relay.worker import Worker

@@ -48,3 +48,10 @@ class Sent:
 Step = Send | Receive | StartTls | SendContent | Sent
 Dialogue = Generator[Step, Reply | None, None]
 Answer = Generator[Step, Reply | None, Reply]
+
+
+def receive(timeout_s: float, after: str) -> Answer:
+    """The next reply, to be used with `yield from`."""
+    reply = yield Receive(timeout_s, after)
+    assert reply is not None, "the performer of steps answers every Receive"
+    return reply

@@ -16,9 +16,10 @@ from mailcore.config.snapshot import NextHop
 from mailcore.envelope import Recipient
 from mailcore.outcome import Deferred, Delivered, Failed, Outcome
 from mailcore.relay.attempt import HopSender
-from mailcore.relay.client import Credentials, OutgoingMail
+from mailcore.relay.client import Credentials
 from mailcore.relay.connection import Settings, tls_contexts
 from mailcore.relay.mx import Target
+from mailcore.relay.outgoing import OutgoingMail
 from tests.fakes.certificates import TestAuthority
 from tests.fakes.smtp_sink import HANG_UP, RESET, STALL, Script, Sink
 from tests.fixtures_servers import wait_until

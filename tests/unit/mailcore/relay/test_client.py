@@ -8,9 +8,11 @@ import pytest
 
 from mailcore.address import Address
 from mailcore.envelope import Recipient
-from mailcore.relay.client import Client, Credentials, OutgoingMail, Transaction
+from mailcore.relay.client import Client, Credentials
 from mailcore.relay.errors import SessionRefused
+from mailcore.relay.outgoing import OutgoingMail
 from mailcore.relay.steps import Dialogue, Receive, Send, SendContent, StartTls
+from mailcore.relay.transaction import Transaction
 from mailcore.reply import Reply
 from mailcore.smtp.reply_parser import ReplyParser
 
