@@ -166,7 +166,8 @@ class SMTPProtocol(ContentStream):
     async def _has_ended(self, name: bytes) -> bool:
         """Is the client not the account any more that it has logged in to? It is told so (RFC 5321 section 3.8)."""
         reply = await self._handler.ended(self._client, name.decode())
-        if reply is None:
+        if reply is None or (name == b"BDAT" and reply.code != 421):
+            # The octets of a chunk follow whatever we answer; who could not be looked up is with the next command.
             return False
         self._send(reply)
         self._is_closing = reply.code == 421

@@ -77,6 +77,15 @@ def test_it_is_asked_for_once_after_each_change_and_never_without_a_login(site, 
     assert site.authenticator.asked == [("alice@example.org", "smtp", TRUSTED)]
 
 
+def test_the_octets_of_a_chunk_are_no_commands_though_nobody_could_be_looked_up(site, client):
+    client.say(MAIL, RCPT)
+    change(site, DirectoryUnavailable("away"))
+    content = b"VRFY nobody\r\nQUIT\r\n"
+
+    assert client.say(b"BDAT %d LAST\r\n%b" % (len(content), content))[:3] == b"250"
+    assert client.say(b"NOOP\r\n")[:3] == b"451"
+
+
 def test_who_cannot_be_looked_up_comes_again_and_is_looked_up_again(site, client):
     change(site, DirectoryUnavailable("away"))
 
