@@ -27,7 +27,7 @@ from mailcore.config.snapshot import Snapshot
 from mailcore.db import status
 from mailcore.events.publish import QUEUE_CHANNEL
 from mailcore.log import get_logger
-from mailcore.queue import leases, operations
+from mailcore.queue import claiming, leases, operations
 from mailcore.queue.records import ClaimedLease, OpenLease
 from mailcore.relay.hops import LOCAL_KEY, HopKeys
 
@@ -226,14 +226,14 @@ class Scheduler:
             return (1 if is_unreachable(key) else limit) - held[key]
 
         def size(key: str) -> int:
-            return UNREACHABLE_BATCH if is_unreachable(key) else leases.BATCH_SIZE
+            return UNREACHABLE_BATCH if is_unreachable(key) else claiming.BATCH_SIZE
 
         def is_served(key: str, due_since: datetime) -> bool:
             # The worker at this destination comes back for more by itself, and sooner than another would be there.
             is_busy = time.monotonic() - self._last_held.get(key, -math.inf) < PATIENCE_S
             return is_busy and key != LOCAL_KEY and (now - due_since).total_seconds() < PATIENCE_S
 
-        claim = leases.claim_due(
+        claim = claiming.claim_due(
             conn,
             now,
             self._hop_keys,

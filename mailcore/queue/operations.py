@@ -1,7 +1,8 @@
 """What is done to the queue by those who put mail in and by those who look after it.
 
 Functions over a connection. Each is one statement or opens its own database transaction, so they also work as part
-of a larger one (the delivery that enqueues, Django's request). Claiming and recording is in mailcore.queue.leases.
+of a larger one (the delivery that enqueues, Django's request). What workers do to it is in mailcore.queue.claiming,
+leases and outcomes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from mailcore.errors import MailError
 from mailcore.log import get_logger
 from mailcore.maillog.event import Removed
 from mailcore.outcome import Outcome
-from mailcore.queue import leases
+from mailcore.queue import outcomes
 from mailcore.queue.leases import LeaseLost
 from mailcore.queue.records import Results
 from mailcore.queue.schedule import Schedule
@@ -131,7 +131,7 @@ class Recording:
             all_delivered=all(s.all_delivered for s in settlements),
         )
         try:
-            return settlements, reports, leases.record(conn, self._lease, results, worker.clock.now())
+            return settlements, reports, outcomes.record(conn, self._lease, results, worker.clock.now())
         except LeaseLost:
             # Nobody promised these. (After another error they may have been: COMMIT can fail behind the fact.)
             for _, report, _ in reports:
@@ -173,7 +173,7 @@ class Recording:
             delivered = Results(
                 message_ids=[s.message.id for s in settlements], delivered=[n for s in settlements for n in s.delivered]
             )
-            finished = leases.record(conn, self._lease, delivered, self._worker.clock.now())
+            finished = outcomes.record(conn, self._lease, delivered, self._worker.clock.now())
             reports = []
         self._accepted.clear()
         self.after_commit(settlements, reports, finished, in_between=in_between)

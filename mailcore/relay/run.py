@@ -24,7 +24,7 @@ from mailcore.config.snapshot import NextHop, Snapshot
 from mailcore.db.pool import is_unavailable
 from mailcore.log import get_logger
 from mailcore.maillog.event import QueueAction
-from mailcore.queue import leases, operations
+from mailcore.queue import lease_contents, leases, operations
 from mailcore.queue.leases import LeaseLost
 from mailcore.queue.states import MOST_UNFINISHED
 from mailcore.relay import accepted, jobs
@@ -85,7 +85,7 @@ class _LeaseRun:
             return 0
         # Before the messages: what is recorded and gone from the files meanwhile is not among those any more.
         accepted_before = accepted.read(self._worker.spool.root) if self._is_again else {}
-        messages = leases.load(conn, self._lease, self._worker.clock.now())
+        messages = lease_contents.load(conn, self._lease, self._worker.clock.now())
         self._snapshot = self._worker.snapshot(conn)
         self._recording = Recording(self._worker, self._lease, self._snapshot)
         with contextlib.closing(self._recording):

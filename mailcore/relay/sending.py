@@ -19,7 +19,7 @@ import psycopg
 from mailcore.config.snapshot import NextHop
 from mailcore.db.pool import is_unavailable
 from mailcore.log import get_logger
-from mailcore.queue import leases
+from mailcore.queue import lease_contents, leases
 from mailcore.queue.leases import LeaseLost
 from mailcore.queue.records import LeasedMessage
 from mailcore.queue.spool import SpoolReader
@@ -177,7 +177,7 @@ class Sending:
                 self._destinations.clear()
                 return []
             self._checked_at = time.monotonic()
-        return leases.top_up(conn, self._fence.lease, sorted(self._destinations), worker.clock.now())
+        return lease_contents.top_up(conn, self._fence.lease, sorted(self._destinations), worker.clock.now())
 
     def _leave_to_others(self, found: Sequence[Job]) -> None:
         """Not everything for this domain goes this way: a rule for an address or a sender leads elsewhere."""

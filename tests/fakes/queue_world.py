@@ -24,8 +24,8 @@ from mailcore.envelope import Envelope, Recipient
 from mailcore.ids import new_queue_id
 from mailcore.maillog.event import Event
 from mailcore.message.wire import wire_size
-from mailcore.queue import leases, operations
-from mailcore.queue.records import QueuedMessage
+from mailcore.queue import claiming, operations
+from mailcore.queue.records import ClaimedLease, QueuedMessage
 from mailcore.queue.spool import Spool
 from mailcore.relay.connection import tls_contexts
 from mailcore.relay.hops import HopKeys
@@ -158,9 +158,9 @@ class QueueWorld:
         }
         return Worker(**{**values, **fields})
 
-    def claim(self, clock: Clock | None = None, room: int = 100) -> list[leases.ClaimedLease]:
+    def claim(self, clock: Clock | None = None, room: int = 100) -> list[ClaimedLease]:
         keys = HopKeys(load_snapshot(self.conn))
-        return list(leases.claim_due(self.conn, (clock or SystemClock()).now(), keys, lambda _: room).leases)
+        return list(claiming.claim_due(self.conn, (clock or SystemClock()).now(), keys, lambda _: room).leases)
 
     def run_due(self, worker: Worker | None = None, *, clock: Clock | None = None) -> int:
         """Claim and work off once; returns how many messages were tried."""

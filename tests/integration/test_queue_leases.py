@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from mailcore.clock import FakeClock, SystemClock
-from mailcore.queue import leases, operations, statements
+from mailcore.queue import claiming, lease_contents, leases, operations, outcomes, statements
 from mailcore.queue.records import Deferral, Results
 from mailcore.queue.summary import summarise
 from tests.fakes.queue_world import QueueWorld, to_recipient
@@ -31,7 +31,7 @@ def by_domain(address: str, _: str) -> str:
 
 def claim(world: QueueWorld, room: int = 100, size: int = 100, conn: psycopg.Connection | None = None):
     now = SystemClock().now()
-    return leases.claim_due(conn or world.conn, now, by_domain, lambda _: room, batch_size=lambda _: size).leases
+    return claiming.claim_due(conn or world.conn, now, by_domain, lambda _: room, batch_size=lambda _: size).leases
 
 
 def test_a_whole_envelope_survives_the_queue(world):
@@ -44,7 +44,7 @@ def test_a_whole_envelope_survives_the_queue(world):
     messages = [
         message
         for lease in leases.open_leases(world.conn)
-        for message in leases.load(world.conn, lease.lease, SystemClock().now())
+        for message in lease_contents.load(world.conn, lease.lease, SystemClock().now())
     ]
 
     envelope = messages[0].envelope
@@ -78,11 +78,11 @@ def test_a_lease_has_at_most_so_many_recipients_and_a_hop_so_many_leases(world):
 
 
 def test_a_full_destination_does_not_hide_the_others(world, monkeypatch):
-    monkeypatch.setattr(leases, "_ROWS", 10)
+    monkeypatch.setattr(claiming, "_ROWS", 10)
     world.enqueue(*(f"user{n}@busy.test" for n in range(25)), age_s=100)
     world.enqueue("a@free.test")
 
-    claim = leases.claim_due(world.conn, SystemClock().now(), by_domain, lambda key: 0 if key == "busy.test" else 5)
+    claim = claiming.claim_due(world.conn, SystemClock().now(), by_domain, lambda key: 0 if key == "busy.test" else 5)
 
     assert [lease.hop_key for lease in claim.leases] == ["free.test"] and not claim.is_all
 
@@ -104,7 +104,7 @@ def test_a_small_batch_is_left_to_whoever_is_expected_to_come_for_it(world):
     world.enqueue("a@one.test", "b@two.test", "c@two.test")
     asked: list[str] = []
 
-    claim = leases.claim_due(
+    claim = claiming.claim_due(
         world.conn,
         SystemClock().now(),
         by_domain,
@@ -125,7 +125,7 @@ def test_what_was_changed_since_the_look_is_not_claimed(world, monkeypatch):
             operations.hold(world.conn, recipient_ids=[world.rows()[0]["id"]])
         return 5
 
-    claim = leases.claim_due(world.conn, SystemClock().now(), by_domain, meanwhile)
+    claim = claiming.claim_due(world.conn, SystemClock().now(), by_domain, meanwhile)
 
     assert [lease.hop_key for lease in claim] == ["two.test"]
     assert [row["state"] for row in world.rows()] == ["held", "leased"]
@@ -195,7 +195,7 @@ def test_an_ended_lease_makes_its_recipients_due_again(world):
 
     assert leases.reclaim_ended(world.conn, SystemClock().now()) == 0
     assert leases.reclaim_ended(world.conn, later) == 1
-    assert leases.load(world.conn, lease.lease, SystemClock().now()) == []
+    assert lease_contents.load(world.conn, lease.lease, SystemClock().now()) == []
     assert not leases.renew(world.conn, lease.lease, SystemClock().now())
     assert len(claim(world)) == 1
 
@@ -242,7 +242,7 @@ def test_mail_held_while_it_is_tried_stays_held_when_it_is_deferred(world):
     operations.hold(world.conn, message_ids=[row["message_id"]])
 
     deferral = Deferral(row["id"], SystemClock().now(), "mx", "451 later")
-    leases.record(world.conn, lease.lease, Results([row["message_id"]], deferred=[deferral]), SystemClock().now())
+    outcomes.record(world.conn, lease.lease, Results([row["message_id"]], deferred=[deferral]), SystemClock().now())
 
     assert world.row()["state"] == "held" and world.row()["attempts"] == 0
 

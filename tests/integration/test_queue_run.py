@@ -19,7 +19,7 @@ from mailcore.clock import FakeClock, SystemClock
 from mailcore.identity import AccountRef
 from mailcore.mailbox import mailbox
 from mailcore.mailbox.account import get_mailbox
-from mailcore.queue import leases, operations
+from mailcore.queue import claiming, leases, operations, outcomes
 from mailcore.relay.recording import MOST_GATHERED
 from mailcore.relay.run import run_lease
 from mailcore.store import layout
@@ -236,7 +236,7 @@ def killed_after(world: QueueWorld, accepted: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("mailcore.relay.recording.MOST_GATHERED", accepted)
         patched.setattr("mailcore.relay.recording.GATHER_S", 1000.0)
-        patched.setattr(leases, "record", dies)
+        patched.setattr(outcomes, "record", dies)
         with pytest.raises(Killed):
             world.run_due()
     end_leases(world)
@@ -378,7 +378,7 @@ def test_a_transaction_has_at_most_a_hundred_recipients(world):
     with Sink() as sink:
         world.relayhost(sink.port)
         world.enqueue(*(f"user{number}@there.test" for number in range(250)))
-        claimed = leases.claim_due(
+        claimed = claiming.claim_due(
             world.conn, SystemClock().now(), lambda *_: "one", lambda _: 1, batch_size=lambda _: 1000
         )
         run_lease(world.worker(), claimed.leases[0].lease)

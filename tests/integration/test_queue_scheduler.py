@@ -17,7 +17,7 @@ from mailadmin.mailqueue import scheduler as scheduling
 from mailadmin.mailqueue.scheduler import Scheduler, Wakeups
 from mailadmin.mailqueue.worker import RedisHints
 from mailcore.events import publish
-from mailcore.queue import leases
+from mailcore.queue import claiming, leases
 from mailcore.reply import Reply
 from tests.fakes.queue_world import QueueWorld
 from tests.fixtures_servers import choose_free_port, wait_until
@@ -119,7 +119,7 @@ def test_a_destination_that_is_served_keeps_what_comes_for_a_moment(world, make_
 
 def test_a_backlog_for_a_destination_that_is_served_gets_another_worker(world, make_scheduler, monkeypatch):
     monkeypatch.setattr(scheduling, "PATIENCE_S", 60)
-    monkeypatch.setattr(leases, "BATCH_SIZE", 3)
+    monkeypatch.setattr(claiming, "BATCH_SIZE", 3)
     scheduler = make_scheduler()
     world.enqueue("a@busy.test")
     assert scheduler.tick() == 1
@@ -130,7 +130,7 @@ def test_a_backlog_for_a_destination_that_is_served_gets_another_worker(world, m
 
 
 def test_one_next_hop_gets_no_more_leases_than_the_workers_can_hold(world, make_scheduler, monkeypatch):
-    monkeypatch.setattr(leases, "BATCH_SIZE", 1)
+    monkeypatch.setattr(claiming, "BATCH_SIZE", 1)
     for number in range(10):
         world.enqueue(f"user{number}@busy.test")
     world.enqueue("a@other.test")
@@ -139,7 +139,7 @@ def test_one_next_hop_gets_no_more_leases_than_the_workers_can_hold(world, make_
 
 
 def test_the_workers_of_all_nodes_count(world, make_scheduler, monkeypatch):
-    monkeypatch.setattr(leases, "BATCH_SIZE", 1)
+    monkeypatch.setattr(claiming, "BATCH_SIZE", 1)
     for number in range(10):
         world.enqueue(f"user{number}@busy.test")
     with psycopg.connect(world.url, autocommit=True) as conn:
@@ -154,7 +154,7 @@ def test_the_workers_of_all_nodes_count(world, make_scheduler, monkeypatch):
 
 
 def test_the_concurrency_of_a_destination_is_kept_also_by_a_new_scheduler(world, make_scheduler, monkeypatch):
-    monkeypatch.setattr(leases, "BATCH_SIZE", 1)
+    monkeypatch.setattr(claiming, "BATCH_SIZE", 1)
     world.settings(destination_concurrency_limit=2)
     for number in range(5):
         world.enqueue(f"user{number}@busy.test")
@@ -177,7 +177,7 @@ def wait_for_tick(scheduler: Scheduler) -> int:
 
 
 def test_a_next_hop_that_does_not_answer_is_tried_by_one_worker(world, make_scheduler, redis_url, monkeypatch):
-    monkeypatch.setattr(leases, "BATCH_SIZE", 2)
+    monkeypatch.setattr(claiming, "BATCH_SIZE", 2)
     for number in range(9):
         world.enqueue(f"user{number}@dead.test")
     hints = RedisHints(redis_url)

@@ -21,7 +21,8 @@ from django.test import Client
 from mailadmin.appliance.management.commands.mailq import as_json, queued_messages
 from mailadmin.directory.models import Account
 from mailcore.clock import FakeClock, SystemClock
-from mailcore.queue import leases, operations
+from mailcore.queue import lease_contents, leases, operations
+from mailcore.queue.records import ClaimedLease
 from mailcore.queue.spool import Spool
 from mailcore.queue.states import MOST_UNFINISHED
 from mailcore.relay import hops, jobs, recording, reports, run
@@ -52,7 +53,7 @@ def arrived(sink: Sink) -> Counter[str]:
     return Counter(address for message in sink.received for address in message.recipients)
 
 
-def run_in_child(world: QueueWorld, lease: leases.ClaimedLease, clock: FakeClock) -> int:
+def run_in_child(world: QueueWorld, lease: ClaimedLease, clock: FakeClock) -> int:
     """As a Celery pool process does. Returns its exit status."""
     pid = os.fork()
     if pid == 0:
@@ -65,7 +66,7 @@ def run_in_child(world: QueueWorld, lease: leases.ClaimedLease, clock: FakeClock
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def play(world: QueueWorld, clock: FakeClock, work: Callable[[leases.ClaimedLease], object], rounds: int) -> None:
+def play(world: QueueWorld, clock: FakeClock, work: Callable[[ClaimedLease], object], rounds: int) -> None:
     """What the scheduler does, for as long as something moves."""
     for _ in range(rounds):
         for lease in world.claim(clock):
@@ -158,14 +159,14 @@ def break_routing(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
 
 
 def break_loading(monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
-    real = leases._recipient
+    real = lease_contents._recipient
 
     def broken(row: Any) -> Any:
         if row.address == POISON:
             raise ParserFailed
         return real(row)
 
-    monkeypatch.setattr(leases, "_recipient", broken)
+    monkeypatch.setattr(lease_contents, "_recipient", broken)
 
 
 @pytest.mark.parametrize("fault", [break_opening, break_reading, break_settling, break_routing, break_loading])
@@ -174,7 +175,7 @@ def test_an_error_of_ours_is_met_a_bounded_number_of_times(world, monkeypatch, f
     poison = [world.enqueue(address, clock=clock) for address in [*HEALTHY[:10], POISON, *HEALTHY[10:]]][10]
     fault(monkeypatch, poison)
 
-    def work(lease: leases.ClaimedLease) -> None:
+    def work(lease: ClaimedLease) -> None:
         with contextlib.suppress(ParserFailed):  # Celery logs it
             run.run_lease(world.worker(clock=clock), lease.lease)
 

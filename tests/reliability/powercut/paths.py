@@ -31,7 +31,7 @@ from mailcore.mailbox.appending import append_all
 from mailcore.mailbox.replacing import Target, replace
 from mailcore.mailbox.transfer import hand_over
 from mailcore.message.flags import NO_FLAGS
-from mailcore.queue import leases
+from mailcore.queue import claiming
 from mailcore.queue.spool import Spool
 from mailcore.relay.connection import tls_contexts
 from mailcore.relay.hops import HopKeys
@@ -269,7 +269,7 @@ def queue_run(world: World) -> None:
             either=[["refused-50", "report"], ["here-300"]],
         ):
             worker = _worker(world, snapshot)
-            for lease in leases.claim_due(world.conn, SystemClock().now(), HopKeys(snapshot), lambda _: 10).leases:
+            for lease in claiming.claim_due(world.conn, SystemClock().now(), HopKeys(snapshot), lambda _: 10).leases:
                 run_lease(worker, lease.lease)
         assert [each.recipients for each in sink.received] == [["x@elsewhere.test"]], sink.commands
 
