@@ -109,32 +109,23 @@ def test_a_session_ends_though_every_thread_has_other_work(imap):
         assert other.read_answer(b"s").status == "OK"
 
 
-def test_sessions_from_networks_that_are_allowed_no_more_end_within_three_seconds(imap):
-    address, other = imap.account(), imap.account()
-    client, there = imap.login(address), imap.login(other)
-    pop3 = pop3_login(imap, address)
-    wait_until(lambda: len(sessions(imap.database_url, address)) == 2, what="listed")
+def test_sessions_of_who_may_not_log_in_any_more_end_within_three_seconds(imap):
+    """From networks that are allowed no more, or with a password that is another now."""
+    moved, changed, other = imap.account(), imap.account(), imap.account()
+    clients = {address: (imap.login(address), pop3_login(imap, address)) for address in (moved, changed)}
+    there = imap.login(other)
+    for address in clients:
+        wait_until(lambda address=address: len(sessions(imap.database_url, address)) == 2, what="listed")
 
     begun = time.monotonic()
-    imap.execute("UPDATE account SET login_networks = '{192.0.2.0/24}' WHERE address = %s", (address,))
+    imap.execute("UPDATE account SET login_networks = '{192.0.2.0/24}' WHERE address = %s", (moved,))
     imap.execute("UPDATE account SET login_networks = '{127.0.0.0/8}' WHERE address = %s", (other,))
+    imap.execute("UPDATE account SET password = '!' WHERE address = %s", (changed,))
 
-    assert client.read_line() == f"* BYE {ELSEWHERE}\r\n".encode()
-    assert pop3.file.readline() == f"-ERR [AUTH] {ELSEWHERE}\r\n".encode()
-    assert time.monotonic() - begun < 3
-    there.ok(b"NOOP")
-
-
-def test_sessions_end_within_three_seconds_when_the_password_is_changed(imap):
-    address, other = imap.account(), imap.account()
-    client, there, pop3 = imap.login(address), imap.login(other), pop3_login(imap, address)
-    wait_until(lambda: len(sessions(imap.database_url, address)) == 2, what="listed")
-
-    begun = time.monotonic()
-    imap.execute("UPDATE account SET password = '!' WHERE address = %s", (address,))
-
-    assert client.read_line() == b"* BYE Password changed\r\n"
-    assert pop3.file.readline() == b"-ERR [AUTH] Password changed\r\n"
+    for address, words in ((moved, ELSEWHERE), (changed, "Password changed")):
+        client, pop3 = clients[address]
+        assert client.read_line() == f"* BYE {words}\r\n".encode()
+        assert pop3.file.readline() == f"-ERR [AUTH] {words}\r\n".encode()
     assert time.monotonic() - begun < 3
     there.ok(b"NOOP")
 
