@@ -6,13 +6,13 @@ waits. Units of work are plain functions over a psycopg connection (docs/archite
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool
+
+from mailcore.workers import Workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,21 +24,19 @@ class Offload:
 
     def __init__(self, pool: ConnectionPool[Connection], threads: int) -> None:
         self._pool = pool
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="offload")
+        self._workers = Workers(threads, "offload")
 
     async def __call__(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(conn, *args, **kwargs)` on a pool thread. psycopg.OperationalError: no database answers."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, lambda: with_connection(self._pool, fn, *args, **kwargs)
-        )
+        return await self._workers.call(lambda: with_connection(self._pool, fn, *args, **kwargs))
 
     async def plain(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function that needs no database."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: fn(*args, **kwargs))
+        return await self._workers.call(lambda: fn(*args, **kwargs))
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._workers.close()
 
 
 def with_connection(

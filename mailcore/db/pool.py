@@ -36,6 +36,13 @@ class PatientPool(ConnectionPool[Connection]):
         self._is_away = False
         return conn
 
+    def _get_ready_connection(self, timeout: float | None) -> Connection | None:
+        """The one that was given back last; psycopg_pool gives the one that has waited longest. Little work is then
+        done by few processes of PostgreSQL, whose plans and caches are warm. Called under the pool's lock.
+        """
+        self._pool.rotate(1)
+        return super()._get_ready_connection(timeout)
+
 
 def configure(conn: Connection) -> None:
     """Autocommit: units of work open their own transactions; plain reads cost one round trip. Quick lists."""

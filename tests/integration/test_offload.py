@@ -42,3 +42,19 @@ def test_after_a_restart_of_the_database_one_call_fails_and_not_one_for_each_con
         pool.close()
 
     asyncio.run(scenario())
+
+
+def test_calls_one_after_the_other_use_one_connection(database_url):
+    async def scenario() -> None:
+        pool = open_pool(database_url, THREADS)
+        pool.wait(10)
+        offload = Offload(pool, THREADS)
+
+        assert len({await offload(lambda conn: conn.info.backend_pid) for _ in range(2 * THREADS)}) == 1
+
+        await asyncio.gather(*(offload(slow_select) for _ in range(THREADS)))
+        assert pool.get_stats()["pool_available"] == THREADS
+        offload.close()
+        pool.close()
+
+    asyncio.run(scenario())
