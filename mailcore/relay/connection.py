@@ -1,40 +1,28 @@
-"""A client connection to one host: the socket, TLS and the time limits under the dialogue of mailcore.relay.client.
+"""A client connection to one host: performs the dialogue of mailcore.relay.client on a socket, blocking.
 
-Blocking, with every wait cut into slices: between two slices `keepalive` is called, so that whoever works under a
-lease can renew it while a slow server thinks for its ten minutes. What is to be sent is gathered until there is
-something to wait for: a short message and the envelope of the next one leave in one packet.
+Whatever goes wrong ends the session, and is a reply that says what and with whom.
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from mailcore.relay.client import Client, Credentials
-from mailcore.relay.errors import ConnectFailed, ConnectionLost, RelayError, SessionRefused, TlsFailed
+from mailcore.relay.errors import ConnectionLost, RelayError, SessionRefused
 from mailcore.relay.mx import Target
 from mailcore.relay.outgoing import OutgoingMail
-from mailcore.relay.steps import BLOCK_S, Dialogue, Receive, Send, SendContent, Sent, StartTls, Step
+from mailcore.relay.steps import Dialogue, Receive, Send, SendContent, Sent, StartTls, Step
 from mailcore.relay.transaction import Transaction
+from mailcore.relay.wire import Wire, dial
 from mailcore.reply import Reply
 from mailcore.smtp.data import DataWriter
 from mailcore.smtp.reply_parser import BadReply, ReplyParser
 
-T = TypeVar("T")
-
-CONNECT_S = 30.0
-HANDSHAKE_S = 30.0
-SLICE_S = 10.0
-# A server that has not answered after this time is slow: what else is to be done is done now.
-SHORT_SLICE_S = 0.02
-GATHER_BYTES = 65536
 # A server that answers before the end of data has its words read for this long.
 LAST_WORDS_S = 1.0
 
@@ -73,17 +61,14 @@ class _Message:
 class Connection:
     """An open session with one host. Made by `connect`."""
 
-    def __init__(self, target: Target, sock: socket.socket, client: Client, settings: Settings, tls_level: str) -> None:
+    def __init__(self, target: Target, wire: Wire, client: Client, settings: Settings, tls_level: str) -> None:
         self.target = target
         self.tls = ""
-        self._sock = sock
+        self._wire = wire
         self._client = client
         self._settings = settings
         self._tls_level = tls_level
         self._parser = ReplyParser()
-        self._out: list[bytes] = []
-        self._out_bytes = 0
-        self._timeout_s: float | None = None
         # The transaction whose envelope the server has already.
         self._asked: Transaction | None = None
 
@@ -150,8 +135,7 @@ class Connection:
         """Hang up at once."""
         self._client.usable = False
         self._asked = None
-        with contextlib.suppress(OSError):
-            self._sock.close()
+        self._wire.close()
 
     def _next(self, message: _Message) -> Transaction | None:
         mail = message.following()
@@ -192,21 +176,14 @@ class Connection:
         self._gather(writer.finish())
 
     def _gather(self, data: bytes) -> None:
-        self._out.append(data)
-        self._out_bytes += len(data)
-        if self._out_bytes >= GATHER_BYTES:
+        self._wire.gather(data)
+        if self._wire.is_full:
             self._flush("sending the message")
 
     def _flush(self, doing: str) -> None:
         """Send what was gathered."""
-        if not self._out:
-            return
-        view = memoryview(b"".join(self._out))
-        self._out.clear()
-        self._out_bytes = 0
         try:
-            while view:
-                view = view[self._patiently(partial(self._sock.send, view), BLOCK_S, doing) :]
+            self._wire.flush(doing)
         except ConnectionLost as lost:
             raise self._last_words(lost) from lost
 
@@ -228,74 +205,19 @@ class Connection:
             if reply is not None:
                 return reply
             self._flush("sending a command")
-            data = self._patiently(partial(self._sock.recv, 65536), timeout_s, _waiting(after), while_waiting)
-            if not data:
-                raise ConnectionLost(
-                    Reply(451, "4.4.2", f"{self.target} closed the connection while {_waiting(after)}")
-                )
-            self._parser.receive_data(data)
-
-    def _patiently(
-        self,
-        action: Callable[[], T],
-        timeout_s: float,
-        doing: str,
-        while_waiting: Callable[[], None] | None = None,
-    ) -> T:
-        """Do a socket operation within the time limit, a slice at a time."""
-        left = timeout_s * self._settings.time_scale
-        limit = time.monotonic() + left
-        slice_s = SHORT_SLICE_S
-        while True:
-            self._wait_at_most(min(left, slice_s))
-            try:
-                return action()
-            except TimeoutError:
-                pass
-            except OSError as error:
-                text = f"the connection to {self.target} was lost while {doing}: {_reason(error)}"
-                raise ConnectionLost(Reply(451, "4.4.2", text)) from error
-            if while_waiting is not None:
-                while_waiting()
-            self._settings.keepalive()
-            slice_s = SLICE_S
-            left = limit - time.monotonic()
-            if left <= 0:
-                raise ConnectionLost(Reply(451, "4.4.2", f"{self.target} was silent for too long while {doing}"))
-
-    def _wait_at_most(self, seconds: float) -> None:
-        # Each settimeout() is a system call.
-        if seconds != self._timeout_s:
-            self._sock.settimeout(seconds)
-            self._timeout_s = seconds
+            self._parser.receive_data(self._wire.receive(timeout_s, _waiting(after), while_waiting))
 
     def _handshake(self) -> None:
         verify = self._tls_level == "verify"
-        context = self._settings.verified if verify else self._settings.unverified
         self._flush("sending a command")
-        self._wait_at_most(HANDSHAKE_S * self._settings.time_scale)
-        try:
-            wrapped = context.wrap_socket(self._sock, server_hostname=self.target.host.strip("[]") or None)
-        except (OSError, ValueError) as error:
-            text = f"the TLS handshake with {self.target} failed: {_reason(error)}"
-            raise TlsFailed(Reply(451, "4.7.5", text)) from error
-        self._sock, self._timeout_s = wrapped, None
-        cipher = wrapped.cipher()
-        self.tls = f"{wrapped.version()} {cipher[0] if cipher else ''}".strip()
+        self.tls = self._wire.start_tls(self._settings.verified if verify else self._settings.unverified)
 
 
 def connect(target: Target, tls_level: str, settings: Settings, credentials: Credentials | None = None) -> Connection:
     """An open session. Raises ConnectFailed, SessionRefused, TlsFailed or ConnectionLost."""
-    try:
-        sock = socket.create_connection((target.address, target.port), timeout=CONNECT_S * settings.time_scale)
-    except OSError as error:
-        # Hung up before we could look (EPIPE where FIN came first): somebody is there (RFC 3463: X.4.2, not X.4.1).
-        enhanced = "4.4.2" if isinstance(error, ConnectionResetError | BrokenPipeError) else "4.4.1"
-        text = f"no connection to {target}: {_reason(error)}"
-        raise ConnectFailed(Reply(451, enhanced, text)) from error
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire = Wire(target, dial(target, settings.time_scale), settings.time_scale, settings.keepalive)
     client = Client(settings.hello_name, tls_level, credentials)
-    connection = Connection(target, sock, client, settings, tls_level)
+    connection = Connection(target, wire, client, settings, tls_level)
     try:
         connection.open()
     except SessionRefused as error:
@@ -309,11 +231,3 @@ def _waiting(after: str) -> str:
 
 def _with_host(target: Target, reply: Reply) -> Reply:
     return Reply(reply.code, reply.enhanced, f"{target} refused to talk to us: {reply.text}")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

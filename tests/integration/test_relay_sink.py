@@ -279,7 +279,7 @@ def test_when_no_host_answers_the_other_messages_do_not_wait_again():
 
 
 def test_the_lease_is_kept_alive_while_the_server_thinks(monkeypatch):
-    monkeypatch.setattr("mailcore.relay.connection.SLICE_S", 0.05)
+    monkeypatch.setattr("mailcore.relay.wire.SLICE_S", 0.05)
     calls: list[float] = []
 
     with Sink(Script(end_of_data=STALL)) as sink, sender_to(sink, keepalive=lambda: calls.append(1)) as sender:
