@@ -17,6 +17,7 @@ from mailcore.errors import (
     MailboxNotFound,
     MailError,
     MessageGone,
+    NotPermitted,
     OverQuota,
     TooManyMailboxes,
 )
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 SENTENCES: dict[type[MailError], tuple[int, str]] = {
     MessageGone: (404, "This message is not here any more. Perhaps it was moved or deleted elsewhere."),
     MailboxNotFound: (404, "There is no such folder any more."),
+    NotPermitted: (403, "This folder is somebody else's, who does not allow you to do that, or not any more."),
     MailboxExists: (409, "There is a folder of that name already."),
     MailboxNameInvalid: (400, "This cannot be the name of a folder."),
     MailboxBelowItself: (400, "A folder cannot be moved into itself."),
@@ -36,7 +38,7 @@ SENTENCES: dict[type[MailError], tuple[int, str]] = {
 }
 UNAVAILABLE = (503, "Your mail cannot be reached at the moment. Try again in a few seconds; nothing is lost.")
 NOT_FOUND = (404, "There is nothing here. Perhaps the message or folder was moved or deleted.")
-TITLES = {404: "Not found", 503: "One moment, please"}
+TITLES = {403: "Not allowed", 404: "Not found", 503: "One moment, please"}
 
 
 def sentence_for(error: Exception) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from mailadmin.transport.models import ServerSettings
 from mailadmin.webmail import access
 from mailadmin.webmail.answers import FORWARD, MODES, Prefilled, answer
 from mailadmin.webmail.forms import uid_of
+from mailadmin.webmail.opened import Opened
 from mailadmin.webmail.outgoing import MAX_RECIPIENTS, Draft, File, Person, build, leave, parse_people
 from mailadmin.webmail.policy import page
 from mailadmin.webmail.views.folders import frame
@@ -26,7 +27,7 @@ from mailadmin.webmail.views.messages import display, read_message
 from mailcore.address import Address
 from mailcore.errors import AddressSyntaxError, StoreError
 from mailcore.ids import new_message_id
-from mailcore.index.records import ANSWERED, SEEN, FlagChange, FlagMode, Flags, MailboxRecord
+from mailcore.index.records import ANSWERED, SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def compose(request: HttpRequest) -> HttpResponse:
         return _form(request, values, {"form": "The message could not be handed over. Try again."}, status=503)
     _keep(request, message)
     if original is not None and mode in MODES and mode != FORWARD:
-        _mark_answered(request, *original)
+        _mark_answered(*original)
     messages.success(request, "The message is on its way.")
     return redirect("webmail:home")
 
@@ -90,26 +91,26 @@ def _form(request: HttpRequest, values: dict[str, str], problems: dict[str, str]
     return render(request, "webmail/compose.html", context, status=status)
 
 
-def _original(request: HttpRequest) -> tuple[MailboxRecord, int] | None:
-    """The message that is answered, from `?mailbox=&uid=`; only one's own."""
+def _original(request: HttpRequest) -> tuple[Opened, int] | None:
+    """The message that is answered, from `?mailbox=&uid=`; only one that may be read."""
     mailbox_id, uid = uid_of(request.GET.get("mailbox", "")), uid_of(request.GET.get("uid", ""))
     if mailbox_id is None or uid is None:
         return None
-    return access.mailbox_or_404(request, mailbox_id), uid
+    return access.opened_or_404(request, mailbox_id), uid
 
 
-def _prefilled(request: HttpRequest, original: tuple[MailboxRecord, int] | None, mode: str) -> Prefilled:
+def _prefilled(request: HttpRequest, original: tuple[Opened, int] | None, mode: str) -> Prefilled:
     if original is None or mode not in MODES:
         return Prefilled(to=request.GET.get("to", "")[:1000])
-    mailbox, uid = original
-    shown = display(request, mailbox, uid, read_message(request, mailbox, uid), remote=False)
+    opened, uid = original
+    shown = display(request, opened.record, uid, read_message(opened, uid), remote=False)
     if shown is None:
         raise Http404("This message cannot be answered.")
     return answer(shown, mode, frozenset(sender_choices(cast(Account, request.user))), shown.sent_at)
 
 
 def _draft(
-    request: HttpRequest, values: dict[str, str], forwarded: tuple[MailboxRecord, int] | None
+    request: HttpRequest, values: dict[str, str], forwarded: tuple[Opened, int] | None
 ) -> tuple[Draft | None, dict[str, str]]:
     """The message that was written, or what is wrong with which field."""
     problems: dict[str, str] = {}
@@ -141,10 +142,10 @@ def _sender(request: HttpRequest) -> Person:
     return Person(account.display_name, Address.parse(address))
 
 
-def _files(request: HttpRequest, forwarded: tuple[MailboxRecord, int] | None) -> tuple[File, ...]:
+def _files(request: HttpRequest, forwarded: tuple[Opened, int] | None) -> tuple[File, ...]:
     files = [_uploaded(upload) for upload in request.FILES.getlist("files")]
     if forwarded is not None:
-        files.append(File("message.eml", "message/rfc822", read_message(request, *forwarded)))
+        files.append(File("message.eml", "message/rfc822", read_message(*forwarded)))
     return tuple(files)
 
 
@@ -172,7 +173,9 @@ def _keep(request: HttpRequest, message: bytes) -> None:
     access.announce(sent.id)
 
 
-def _mark_answered(request: HttpRequest, mailbox: MailboxRecord, uid: int) -> None:
+def _mark_answered(opened: Opened, uid: int) -> None:
+    if not opened.may_flag:
+        return
     change = FlagChange(FlagMode.ADD, Flags(ANSWERED))
-    mailboxes.set_flags(raw_connection(), access.storage(), access.account_of(request), mailbox, [uid], change)
-    access.announce(mailbox.id)
+    mailboxes.set_flags(raw_connection(), access.storage(), opened.owner, opened.record, [uid], change)
+    access.announce(opened.record.id)

@@ -14,6 +14,7 @@ from mailadmin.database import raw_connection
 from mailadmin.mailboxes.models import Message
 from mailadmin.webmail import access
 from mailadmin.webmail.listing import neighbours
+from mailadmin.webmail.opened import Opened
 from mailadmin.webmail.plain_text import paragraphs
 from mailadmin.webmail.policy import page
 from mailadmin.webmail.searching import fill_cache
@@ -31,10 +32,9 @@ MAX_SOURCE = 512 * 1024
 MAX_HEADER = 256 * 1024
 
 
-def read_message(request: HttpRequest, mailbox: MailboxRecord, uid: int, limit: int | None = None) -> bytes:
+def read_message(opened: Opened, uid: int, limit: int | None = None) -> bytes:
     """The message in wire form, or its first `limit` bytes. Raises MessageGone."""
-    account = access.account_of(request)
-    with mailboxes.open_message(raw_connection(), access.storage(), account, mailbox, uid) as message:
+    with mailboxes.open_message(raw_connection(), access.storage(), opened.owner, opened.record, uid) as message:
         return message.read() if limit is None else message.read_range(0, limit)
 
 
@@ -61,16 +61,16 @@ def _inline_url(request: HttpRequest, mailbox: MailboxRecord, uid: int) -> Calla
 @require_GET
 def message(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
     """The message itself. Looking at it marks it as read, as in any mail reader."""
-    mailbox, row = _message_or_404(request, mailbox_id, uid)
-    data = read_message(request, mailbox, uid)
-    if not row.flags & SEEN:
-        _mark_seen(request, mailbox, uid)
+    opened, row = _message_or_404(request, mailbox_id, uid)
+    data = read_message(opened, uid)
+    if not row.flags & SEEN and opened.may_mark_read:
+        _mark_seen(opened, uid)
     remote = request.GET.get("images") == "1"
-    shown = display(request, mailbox, uid, data, remote=remote)
+    shown = display(request, opened.record, uid, data, remote=remote)
     has_html = bool(shown and shown.html)
     as_text = not has_html or request.GET.get("as") == "text"
     context = {
-        **_head(request, mailbox, row, "message"),
+        **_head(request, opened, row, "message"),
         "shown": shown,
         "has_html": has_html,
         "as_text": as_text,
@@ -85,12 +85,12 @@ def message(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
 @require_GET
 def message_journey(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
     """The way the message took, from its Received fields: hop by hop with delay and TLS."""
-    mailbox, row = _message_or_404(request, mailbox_id, uid)
-    headers = headers_of(read_message(request, mailbox, uid, MAX_HEADER))
+    opened, row = _message_or_404(request, mailbox_id, uid)
+    headers = headers_of(read_message(opened, uid, MAX_HEADER))
     stops = journey(headers)
     delays = [stop.delay_s for stop in stops if stop.delay_s is not None and stop.delay_s > 0]
     context = {
-        **_head(request, mailbox, row, "journey"),
+        **_head(request, opened, row, "journey"),
         "stops": [(stop, _bar(stop.delay_s, max(delays, default=0.0))) for stop in stops],
         "total_s": _total(stops),
         "trace_url": _trace_url(request, row),
@@ -102,9 +102,9 @@ def message_journey(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResp
 @require_GET
 def message_headers(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
     """Every header field, decoded, in its order."""
-    mailbox, row = _message_or_404(request, mailbox_id, uid)
-    headers = headers_of(read_message(request, mailbox, uid, MAX_HEADER))
-    context = {**_head(request, mailbox, row, "headers"), "fields": decoded_headers(headers)}
+    opened, row = _message_or_404(request, mailbox_id, uid)
+    headers = headers_of(read_message(opened, uid, MAX_HEADER))
+    context = {**_head(request, opened, row, "headers"), "fields": decoded_headers(headers)}
     return render(request, "webmail/headers.html", context)
 
 
@@ -112,39 +112,39 @@ def message_headers(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResp
 @require_GET
 def message_source(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
     """The message as it is stored; what is longer can be downloaded."""
-    mailbox, row = _message_or_404(request, mailbox_id, uid)
-    data = read_message(request, mailbox, uid, MAX_SOURCE)
+    opened, row = _message_or_404(request, mailbox_id, uid)
+    data = read_message(opened, uid, MAX_SOURCE)
     context = {
-        **_head(request, mailbox, row, "source"),
+        **_head(request, opened, row, "source"),
         "source": data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\x00", "\ufffd"),
         "is_cut": row.size > len(data),
     }
     return render(request, "webmail/source.html", context)
 
 
-def _message_or_404(request: HttpRequest, mailbox_id: int, uid: int) -> tuple[MailboxRecord, Message]:
-    mailbox = access.mailbox_or_404(request, mailbox_id)
-    rows = Message.objects.filter(mailbox_id=mailbox.id, uid=uid).defer("envelope", "body_structure")
+def _message_or_404(request: HttpRequest, mailbox_id: int, uid: int) -> tuple[Opened, Message]:
+    opened = access.opened_or_404(request, mailbox_id)
+    rows = Message.objects.filter(mailbox_id=mailbox_id, uid=uid).defer("envelope", "body_structure")
     row = rows.first()
     if row is not None and row.subject is None:
-        fill_cache(access.account_of(request), mailbox, [uid])
+        fill_cache(opened.owner, opened.record, [uid])
         row = rows.first()
     if row is None:
         raise Http404("There is no such message.")
-    return mailbox, row
+    return opened, row
 
 
-def _mark_seen(request: HttpRequest, mailbox: MailboxRecord, uid: int) -> None:
+def _mark_seen(opened: Opened, uid: int) -> None:
     change = FlagChange(FlagMode.ADD, Flags(SEEN))
-    mailboxes.set_flags(raw_connection(), access.storage(), access.account_of(request), mailbox, [uid], change)
-    access.announce(mailbox.id)
+    mailboxes.set_flags(raw_connection(), access.storage(), opened.owner, opened.record, [uid], change)
+    access.announce(opened.record.id)
 
 
-def _head(request: HttpRequest, mailbox: MailboxRecord, row: Message, tab: str) -> dict[str, Any]:
+def _head(request: HttpRequest, opened: Opened, row: Message, tab: str) -> dict[str, Any]:
     """What all pages about one message show: its place, its flags, its neighbours."""
-    newer, older = neighbours(mailbox.id, row.uid)
+    newer, older = neighbours(opened.record.id, row.uid)
     return {
-        **frame(request, mailbox),
+        **frame(request, opened),
         "row": row,
         "tab": tab,
         "subject": row.subject or "(no subject)",

@@ -15,12 +15,9 @@ from django.views.decorators.http import require_GET
 
 from mailadmin.database import raw_connection
 from mailadmin.directory.models import Account
-from mailadmin.mailboxes.models import Mailbox
 from mailadmin.webmail import access
 from mailadmin.webmail.policy import FILE, guarded, html_part_policy, page
 from mailadmin.webmail.views.messages import INLINE_SALT, display, read_message
-from mailcore.identity import AccountRef
-from mailcore.index.records import MailboxRecord
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.display import extract
 from mailcore.store.base import StoredMessage
@@ -35,9 +32,9 @@ Response = TypeVar("Response", bound=HttpResponseBase)
 @require_GET
 def html_part(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
     """The sanitised HTML as a page for the sandboxed frame."""
-    mailbox = access.mailbox_or_404(request, mailbox_id)
+    opened = access.opened_or_404(request, mailbox_id)
     remote = request.GET.get("images") == "1"
-    shown = display(request, mailbox, uid, read_message(request, mailbox, uid), remote=remote)
+    shown = display(request, opened.record, uid, read_message(opened, uid), remote=remote)
     if shown is None or not shown.html:
         raise Http404("This message has no HTML.")
     response = render(request, "webmail/html_part.html", {"html": shown.html})
@@ -51,8 +48,7 @@ def html_part(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponse:
 @require_GET
 def part(request: HttpRequest, mailbox_id: int, uid: int, number: str) -> HttpResponse:
     """One part as a download; `?view=1` shows a picture in its place."""
-    mailbox = access.mailbox_or_404(request, mailbox_id)
-    found = extract(read_message(request, mailbox, uid), number)
+    found = extract(read_message(access.opened_or_404(request, mailbox_id), uid), number)
     if found is None:
         raise Http404("This message has no such part.")
     as_picture = request.GET.get("view") == "1" and found.content_type in PICTURES
@@ -68,13 +64,9 @@ def inline(request: HttpRequest, key: str) -> HttpResponse:
     except signing.BadSignature as error:
         raise Http404("This address is not valid any more.") from error
     account = Account.objects.filter(pk=account_id, enabled=True).first()
-    row = Mailbox.objects.filter(pk=mailbox_id, account_id=account_id).values_list(*MailboxRecord._fields).first()
-    if account is None or row is None:
+    if account is None:
         raise Http404("There is no such message.")
-    reference = AccountRef(account.pk, account.address, account.store, account.quota_bytes, account.quota_messages)
-    conn, storage = raw_connection(), access.storage()
-    with mailboxes.open_message(conn, storage, reference, MailboxRecord._make(row), uid) as message:
-        found = extract(message.read(), number)
+    found = extract(read_message(access.opened_by(access.reference(account), mailbox_id), uid), number)
     if found is None or found.content_type not in PICTURES:
         raise Http404("There is no such picture.")
     response = _file(found.content, found.content_type, found.name, attachment=False)
@@ -86,8 +78,8 @@ def inline(request: HttpRequest, key: str) -> HttpResponse:
 @require_GET
 def raw(request: HttpRequest, mailbox_id: int, uid: int) -> HttpResponseBase:
     """The whole message as a file, a block at a time: memory does not depend on its size."""
-    mailbox = access.mailbox_or_404(request, mailbox_id)
-    message = mailboxes.open_message(raw_connection(), access.storage(), access.account_of(request), mailbox, uid)
+    opened = access.opened_or_404(request, mailbox_id)
+    message = mailboxes.open_message(raw_connection(), access.storage(), opened.owner, opened.record, uid)
     response = StreamingHttpResponse(_blocks(message), content_type="application/octet-stream")
     response.headers["Content-Length"] = str(message.wire_size)
     return _guard(response, f"message-{uid}.eml", attachment=True)

@@ -154,7 +154,7 @@
     }
     // Choosing a folder is enough; the button beside it is for browsers without scripts.
     if (event.target.name === "target" && event.target.value) {
-      event.target.form.querySelector('[name="action"][value="move"]').click();
+      event.target.parentElement.querySelector('[name="action"]').click();
     }
   });
 
