@@ -1,28 +1,25 @@
-"""A selected mailbox as one client sees it: which sequence number is which UID, and what it has still to be told.
+"""A selected mailbox as one client sees it, and what the client has still to be told of it.
 
 A client's numbers change only when it is told so, and EXPUNGE may not be told inside FETCH, STORE and SEARCH
 (RFC 3501 section 7.4.1). So changes are collected with `take` and written with `flush`; between the two the numbers
-stand still. UIDs are kept in an array, four octets a message. Sans-IO.
+(accessd.imap.numbers) stand still. Sans-IO.
 """
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from accessd.imap import response
 from accessd.imap.grammar.flags import format_flags
-from accessd.imap.grammar.sequence_set import SequenceSet, format_numbers
-from accessd.imap.grammar.tokens import BadSyntax
+from accessd.imap.grammar.sequence_set import format_numbers
+from accessd.imap.numbers import Numbers
 from mailcore.errors import NotPermitted
 from mailcore.identity import AccountRef
 from mailcore.index.records import CachedRow, Changes, FlagRow, MailboxRecord, OpenMailbox
 from mailcore.sharing.rights import ALL, CHANGES_MESSAGES, WRITE, settable_bits
 
-NO_RECENT = 2**32
-"""As first_recent_uid: no message is \\Recent, whatever comes."""
 MOST_KNOWN = 10_000
 """Flags of so many messages are not told again."""
 
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
     from accessd.imap.search_context import Contexts
 
 
-class View:
+class View(Numbers):
     """What SELECT showed, kept up to date."""
 
     __slots__ = (
@@ -41,38 +38,31 @@ class View:
         "_keeps_numbers",
         "_known",
         "_owes_modseq",
-        "_saved",
         "_told",
         "_told_modseq",
-        "_uids",
         "contexts",
-        "first_recent_uid",
         "keywords",
         "modseq",
         "owner",
         "read_only",
         "record",
         "rights",
-        "uidnext",
     )
 
     def __init__(self, opened: OpenMailbox, *, owner: AccountRef, rights: str = ALL, read_only: bool) -> None:
+        super().__init__(opened.uids, opened.record.uidnext, opened.first_recent_uid)
         self.record: MailboxRecord = opened.record
         self.owner = owner
         self.rights = rights
         """What the reader may do here: letters of RFC 4314."""
         self._examined = read_only
         self.read_only = read_only or not set(CHANGES_MESSAGES) & set(rights)
-        self.first_recent_uid = opened.first_recent_uid
         self.modseq = opened.record.highestmodseq
-        self.uidnext = opened.record.uidnext
         # Frozen: the empty ones of thousands of idle sessions are one object.
         self.keywords = frozenset(opened.keywords)
-        self._uids = array("I", opened.uids)
         self._told = len(self._uids)
         self._expunged: frozenset[int] = frozenset()
         self._flags: dict[int, FlagRow] = {}
-        self._saved: Sequence[int] = ()
         self.contexts: Contexts | None = None
         """Searches that the client is kept up to date about."""
         self._held_modseq = 0
@@ -95,80 +85,6 @@ class View:
         self.rights = rights
         self.read_only = self._examined or not set(CHANGES_MESSAGES) & set(rights)
         return [self.permanent_flags_line()]
-
-    # Numbers.
-
-    def __len__(self) -> int:
-        return len(self._uids)
-
-    @property
-    def uids(self) -> Sequence[int]:
-        """All UIDs, in order."""
-        return self._uids
-
-    @property
-    def recent(self) -> int:
-        """How many messages are \\Recent in this session."""
-        return len(self._uids) - bisect_left(self._uids, self.first_recent_uid)
-
-    def hide_recent(self) -> None:
-        """For who has enabled IMAP4rev2, which knows neither RECENT nor \\Recent."""
-        self.first_recent_uid = NO_RECENT
-
-    @property
-    def hides_recent(self) -> bool:
-        """Is that so?"""
-        return self.first_recent_uid == NO_RECENT
-
-    def recent_lines(self) -> list[bytes]:
-        """`* n RECENT`, if the client is to be told."""
-        return [] if self.hides_recent else [response.recent(self.recent)]
-
-    def sequence_number(self, uid: int) -> int:
-        """The number of a message that is in the view."""
-        return bisect_left(self._uids, uid) + 1
-
-    def has(self, uid: int) -> bool:
-        """Is the message in the view?"""
-        index = bisect_left(self._uids, uid)
-        return index < len(self._uids) and self._uids[index] == uid
-
-    def select(self, wanted: SequenceSet, *, by_uid: bool) -> Sequence[int]:
-        """The UIDs that a set names, in order. UIDs that do not exist are left out (RFC 3501 section 6.4.8);
-        sequence numbers that do not exist are an error.
-        """
-        if wanted.is_saved:
-            return self.saved
-        if by_uid:
-            return self._by_uid(wanted)
-        count = len(self._uids)
-        intervals = wanted.resolve(count)
-        if not count or intervals[-1][1] > count:
-            raise BadSyntax("No such message")
-        if len(intervals) == 1:
-            return self._uids[intervals[0][0] - 1 : intervals[0][1]]
-        chosen = array("I")
-        for low, high in intervals:
-            chosen += self._uids[low - 1 : high]
-        return chosen
-
-    def _by_uid(self, wanted: SequenceSet) -> Sequence[int]:
-        chosen = array("I")
-        largest = self._uids[-1] if self._uids else self.uidnext
-        for low, high in wanted.resolve(largest):
-            chosen += self._uids[bisect_left(self._uids, low) : bisect_right(self._uids, high)]
-        return chosen
-
-    # The saved result.
-
-    @property
-    def saved(self) -> Sequence[int]:
-        """The UIDs that `$` stands for, in order: what a search saved, without what has gone since (RFC 5182)."""
-        return array("I", filter(self.has, self._saved))
-
-    def save(self, uids: Sequence[int]) -> None:
-        """From now on `$` stands for these UIDs, which are in order."""
-        self._saved = array("I", uids)
 
     # Changes.
 
@@ -315,7 +231,7 @@ class View:
         """The flags of one message in this session."""
         return format_flags(row.flags, row.keywords or (), recent=row.uid >= self.first_recent_uid)
 
-    # Keywords.
+    # What SELECT tells, too.
 
     def learn_keywords(self, keywords: Iterable[str]) -> list[bytes]:
         """FLAGS and PERMANENTFLAGS anew, if there are keywords the client has not heard of."""
@@ -324,6 +240,10 @@ class View:
             return []
         self.keywords |= new
         return [self.flags_line(), self.permanent_flags_line()]
+
+    def recent_lines(self) -> list[bytes]:
+        """`* n RECENT`, if the client is to be told."""
+        return [] if self.hides_recent else [response.recent(self.recent)]
 
     def flags_line(self) -> bytes:
         """`* FLAGS (...)`."""
