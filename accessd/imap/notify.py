@@ -14,32 +14,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import Connection
 
 from accessd.imap.command import Create, Delete, Rename, Subscribe
 from accessd.imap.grammar.mailbox_name import SEPARATOR
-from accessd.imap.notify_events import (
-    Interest,
-    Picture,
-    Seen,
-    attributes,
-    first_status,
-    messages_followed,
-    name_events,
-    note_events,
-    status_items,
-    unreadable,
-)
+from accessd.imap.notify_events import first_status, name_events, note_events, status_items
 from accessd.imap.notify_everybody import EverybodyWatch
+from accessd.imap.notify_interest import Interest, messages_followed, unreadable
+from accessd.imap.notify_picture import Picture, attributes, take_picture
 from accessd.imap.response import astring, mailbox, mailbox_list, untagged
 from accessd.imap.status_response import status_response
-from mailcore.identity import AccountRef
 from mailcore.index.index import mailboxes_of
 from mailcore.index.records import MailboxRecord, MailboxStatus
-from mailcore.mailbox.account import list_mailboxes, subscriptions
-from mailcore.metadata.following import notes_of
-from mailcore.sharing import places
-from mailcore.sharing.rights import ALL
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession
@@ -294,17 +279,3 @@ def _metadata(name: str, entries: Iterable[str], *, utf8: bool) -> bytes:
     """`* METADATA name entry ...` (RFC 5464 section 4.4.2); "" is the server."""
     words = [mailbox(name, utf8=utf8) if name else b'""', *(astring(entry.encode()) for entry in entries)]
     return untagged(b"METADATA " + b" ".join(words))
-
-
-def take_picture(conn: Connection, reader: AccountRef, *, with_notes: bool) -> Picture:
-    """A unit of work: every mailbox the reader may LIST, and its subscriptions."""
-    own = {record.id: Seen(record, ALL, is_own=True) for record in list_mailboxes(conn, reader)}
-    taken = {seen.record.name for seen in own.values()}
-    shared = {
-        each.record.id: Seen(each.record, each.rights, is_own=False)
-        for each in places.shared_with(conn, reader)
-        if each.record.name not in taken
-    }
-    seen = own | shared
-    notes = notes_of(conn, reader, list(seen)) if with_notes else frozenset()
-    return Picture(seen, frozenset(subscriptions(conn, reader)), notes)

@@ -12,7 +12,7 @@ from accessd.imap.command import Fetch
 from accessd.imap.grammar.sequence_set import SequenceSet
 from accessd.imap.news import news
 from accessd.imap.notify import Notifier, TooMuchToFollow
-from accessd.imap.notify_events import Interest
+from accessd.imap.notify_interest import Interest
 
 if TYPE_CHECKING:
     from accessd.imap.session import ImapSession

@@ -17,7 +17,7 @@ from accessd.imap.grammar.notify import (
 )
 from accessd.imap.news import news
 from accessd.imap.notify import Notifier, TooMuchToFollow
-from accessd.imap.notify_events import Interest
+from accessd.imap.notify_interest import Interest
 from accessd.imap.response import Completion, Response
 from accessd.imap.unasked import follow, unfollow
 

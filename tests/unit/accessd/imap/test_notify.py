@@ -12,19 +12,11 @@ from accessd.imap import notify as notify_module
 from accessd.imap import notify_everybody
 from accessd.imap.grammar.notify import Notify, Which, notify
 from accessd.imap.grammar.tokens import BadSyntax, Scanner
-from accessd.imap.notify import Notifier, TooMuchToFollow, take_picture
-from accessd.imap.notify_events import (
-    Interest,
-    NameEvent,
-    Picture,
-    Seen,
-    attributes,
-    messages_followed,
-    name_events,
-    status_items,
-    unreadable,
-)
+from accessd.imap.notify import Notifier, TooMuchToFollow
+from accessd.imap.notify_events import NameEvent, name_events, status_items
 from accessd.imap.notify_everybody import EverybodyWatch
+from accessd.imap.notify_interest import Interest, messages_followed, unreadable
+from accessd.imap.notify_picture import Picture, Seen, attributes, take_picture
 from mailcore.identity import AccountRef
 from mailcore.index.index import mailboxes_of
 from mailcore.index.records import MailboxRecord
