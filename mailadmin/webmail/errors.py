@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SENTENCES: dict[type[MailError], tuple[int, str]] = {
     MessageGone: (404, "This message is not here any more. Perhaps it was moved or deleted elsewhere."),
     MailboxNotFound: (404, "There is no such folder any more."),
-    NotPermitted: (403, "This folder is somebody else's, who does not allow you to do that, or not any more."),
+    NotPermitted: (403, "The owner of this folder does not allow you to do that, or not any more."),
     MailboxExists: (409, "There is a folder of that name already."),
     MailboxNameInvalid: (400, "This cannot be the name of a folder."),
     MailboxBelowItself: (400, "A folder cannot be moved into itself."),

@@ -4,6 +4,7 @@ Pages are kept in tests/artifacts/webmail/ for people to look at.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,7 +17,15 @@ from pytest_django.live_server_helper import LiveServer
 from mailadmin.database import raw_connection
 from mailcore.index.records import ANSWERED, FLAGGED, SEEN
 from mailcore.mailbox.account import create_mailbox
-from tests.admin.webmail_support import PASSWORD, Reader, a_message, a_message_with_file, a_reader, an_html_message
+from tests.admin.webmail_support import (
+    PASSWORD,
+    Reader,
+    a_message,
+    a_message_with_file,
+    a_reader,
+    an_html_message,
+    share,
+)
 
 # Two cores may be shared with much else: a slow answer is not a wrong one.
 expect.set_options(timeout=20_000)
@@ -195,6 +204,60 @@ def test_every_page_looks_right(browser: Browser, server: LiveServer, alice: Rea
     margins = where_folders_begin(page)
     assert margins == sorted(set(margins)), "each level is further to the right"
     assert [said for said in page.complaints if "Content Security Policy" in said] == []
+    context.close()
+
+
+@pytest.fixture
+def bob(alice: Reader, mail_home: Path) -> Reader:
+    """Shares two folders with alice: one to read, one to work in; carol shares her inbox."""
+    reader = a_reader("bob@linuxadmin.dev", mail_home)
+    carol = a_reader("carol.longname.of.the.accounting.department@linuxadmin.dev", mail_home)
+    for name in ("Minutes", "Team", "Team/A folder with quite a long name"):
+        create_mailbox(raw_connection(), reader.storage, reader.ref, name)
+    for number in range(12):
+        bits = (SEEN if number % 3 else 0) | (FLAGGED if number == 4 else 0)
+        for name in ("Minutes", "Team"):
+            reader.receive(a_message(f"Minutes of week {number}"), name, bits)
+    share(reader, "lr", name="Minutes")
+    share(reader, "lrswite", name="Team")
+    share(reader, "lr", name="Team/A folder with quite a long name")
+    share(carol, "lrs", name="INBOX")
+    return reader
+
+
+def test_folders_of_others_look_right_and_offer_what_is_allowed(
+    browser: Browser, server: LiveServer, bob: Reader, alice
+):
+    for width, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
+        context, page = sign_in(browser, server, viewport)
+        pages = {"read-only": bob.list_url("Minutes"), "writable": bob.list_url("Team")}
+        pages |= {"message": bob.url(1, name="Minutes"), "writable-message": bob.url(2, name="Team")}
+        for name, url in pages.items():
+            page.goto(server.url + url)
+            picture(page, f"shared-{name}-{width}")
+            does_not_scroll_sideways(page)
+        page.goto(server.url + bob.list_url("Minutes"))
+        if width == "phone":
+            ready(page)
+            page.click("#menu-button")
+            picture(page, f"shared-folders-{width}")
+        expect(page.locator("#folders .shared .name")).to_have_text(["Minutes", "Team", re.compile("long name"), "Inbox"])
+        context.close()
+
+    context, page = sign_in(browser, server, DESKTOP)
+    page.goto(server.url + bob.list_url("Minutes"))
+    ready(page)
+    page.keyboard.press("j")
+    page.keyboard.press("#")
+    page.keyboard.press("s")
+    page.locator(".row.at input").check()
+    page.select_option("select[name=target]", label="Receipts")
+    expect(page.locator(".notice")).to_have_text("1 message copied to Receipts.")
+    assert alice.uids("Receipts") == [1] and bob.uids("Minutes") == list(range(1, 13))
+    share(bob, "l", name="Minutes")
+    page.reload()
+    expect(page.locator("main, body").first).to_contain_text("does not allow you to do that")
+    picture(page, "shared-refused-desktop")
     context.close()
 
 

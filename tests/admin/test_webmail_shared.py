@@ -10,9 +10,7 @@ from mailadmin.directory.models import Account
 from mailadmin.mailboxes.models import Message
 from mailcore.index.records import ANSWERED, FLAGGED, SEEN
 from mailcore.mailbox.account import create_mailbox
-from mailcore.sharing import acl
-from mailcore.sharing.acl import Identifier
-from tests.admin.webmail_support import Reader, a_message, a_message_with_file, a_reader, an_html_message
+from tests.admin.webmail_support import Reader, a_message, a_message_with_file, a_reader, an_html_message, share
 
 ALICE = "alice@linuxadmin.dev"
 REFUSED = "does not allow you to do that"
@@ -43,11 +41,6 @@ def bob(alice, mail_home: Path) -> Reader:
     reader.receive(a_message("Minutes", "of the meeting about roses"), "Work")
     reader.receive(a_message("Plan", "for next week"), "Work")
     return reader
-
-
-def share(owner: Reader, rights: str, who: str = ALICE, name: str = "Work") -> None:
-    """In place of what there was; without rights no more."""
-    acl.change(raw_connection(), owner.ref, owner.mailbox(name).pk, Identifier.parse(who), rights)
 
 
 def offered(page: str) -> set[str]:

@@ -13,6 +13,8 @@ from mailcore.identity import AccountRef
 from mailcore.index.records import Flags
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.mailbox.account import ensure_account
+from mailcore.sharing import acl
+from mailcore.sharing.acl import Identifier
 from mailcore.store.storage import Storage
 
 PASSWORD = "correct horse battery"
@@ -108,3 +110,8 @@ def a_message_with_file(name: str, content_type: str = "application/pdf", conten
         f"--M\nContent-Type: {content_type}\nContent-Transfer-Encoding: base64\n"
         f"Content-Disposition: attachment; filename={name}\n\n{content}\n--M--\n"
     )
+
+
+def share(owner: Reader, rights: str, who: str = "alice@linuxadmin.dev", name: str = "Work") -> None:
+    """Give rights in a mailbox, in place of what there was; none end it."""
+    acl.change(raw_connection(), owner.ref, owner.mailbox(name).pk, Identifier.parse(who), rights)
