@@ -241,7 +241,8 @@ def test_folders_of_others_look_right_and_offer_what_is_allowed(
             ready(page)
             page.click("#menu-button")
             picture(page, f"shared-folders-{width}")
-        expect(page.locator("#folders .shared .name")).to_have_text(["Minutes", "Team", re.compile("long name"), "Inbox"])
+        shared = page.locator("#folders .shared .name")
+        expect(shared).to_have_text(["Minutes", "Team", re.compile("long name"), "Inbox"])
         context.close()
 
     context, page = sign_in(browser, server, DESKTOP)
