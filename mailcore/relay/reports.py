@@ -10,15 +10,8 @@ from mailcore.clock import Clock
 from mailcore.config.snapshot import Snapshot
 from mailcore.directory.lookups import Directory
 from mailcore.dsn.decide import Action
-from mailcore.dsn.report import (
-    MAX_HEADER_BYTES,
-    MAX_RETURNED_BYTES,
-    RETURN_PATH,
-    About,
-    Reported,
-    Reporter,
-    build_report,
-)
+from mailcore.dsn.report import RETURN_PATH, build_report
+from mailcore.dsn.reported import MAX_HEADER_BYTES, MAX_RETURNED_BYTES, About, Reported, Reporter
 from mailcore.envelope import Envelope
 from mailcore.ids import new_message_id, new_queue_id
 from mailcore.maillog.event import ReportSent

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mailcore.dsn.decide import Action, is_due
-from mailcore.dsn.report import Reported
+from mailcore.dsn.reported import Reported
 from mailcore.maillog.event import Bounced, DeferredAttempt, DeliveredLocally, Event, Relayed
 from mailcore.outcome import Deferred, Delivered, Outcome
 from mailcore.queue.records import Deferral, LeasedMessage, LeasedRecipient

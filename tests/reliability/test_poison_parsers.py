@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from mailcore.address import Address
 from mailcore.clock import SystemClock
 from mailcore.dsn.decide import Action
-from mailcore.dsn.report import About, Reported, Reporter, build_report
+from mailcore.dsn.report import build_report
+from mailcore.dsn.reported import About, Reported, Reporter
 from mailcore.envelope import Envelope, Recipient
 from mailcore.mailbox import search_text
 from mailcore.message.binary import storable

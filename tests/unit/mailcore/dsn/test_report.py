@@ -11,7 +11,8 @@ import pytest
 
 from mailcore.address import Address
 from mailcore.dsn.decide import Action
-from mailcore.dsn.report import MAX_RETURNED_BYTES, RETURN_PATH, About, Reported, Reporter, build_report
+from mailcore.dsn.report import RETURN_PATH, build_report
+from mailcore.dsn.reported import MAX_RETURNED_BYTES, About, Reported, Reporter
 from mailcore.envelope import Envelope, Recipient
 from mailcore.reply import Reply
 
