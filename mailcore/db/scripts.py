@@ -6,7 +6,7 @@ a text such as `BEGIN;EXECUTE lock(1,2)`: one call of libpq, without the interpr
 text, so they are of few types, and texts are quoted by libpq. What a message answers is its last statement's first row.
 
 A connection forgets what is prepared when psycopg rolls back (it sends DEALLOCATE ALL); a script that finds nothing
-prepared begins once more.
+prepared begins once more. Inside of somebody's larger transaction a script is a savepoint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.errors import InvalidSqlStatementName, error_from_result
-from psycopg.pq import ConnStatus, Escaping, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq import ConnStatus, Escaping, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from mailcore.db import arrays
@@ -32,7 +32,7 @@ Row = list[bytes | None]
 
 # Of names of statements, by what this process has prepared.
 _prepared: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
-_LIMITED_WAIT = b"BEGIN;SET LOCAL lock_timeout='5s';"
+_LIMITED_WAIT = b"SET LOCAL lock_timeout='5s';"
 _UNFLUSHED = b"SET LOCAL synchronous_commit=off;"
 
 
@@ -45,22 +45,30 @@ class Statement:
     text: str
 
 
-def may_begin(conn: Connection) -> bool:
-    """Scripts are whole transactions: is the connection in none, and in no pipeline?"""
-    pgconn = conn.pgconn
-    return pgconn.transaction_status == TransactionStatus.IDLE and pgconn.pipeline_status == PipelineStatus.OFF
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    begin: bytes
+    commit: bytes
+    rollback: bytes
+
+
+_TRANSACTION = _Bounds(b"BEGIN;", b"COMMIT", b"ROLLBACK")
+_SAVEPOINT = _Bounds(b"SAVEPOINT mailkeep;", b"RELEASE mailkeep", b"ROLLBACK TO mailkeep;RELEASE mailkeep")
 
 
 class Script:
-    """One database transaction, in which these statements may be run. Left without `commit` it is rolled back.
-    Whatever waits for a lock waits for 5 s at most (psycopg.errors.LockNotAvailable). `flushed` off: COMMIT does not
-    wait for the disk.
+    """One database transaction, in which these statements may be run; not in a pipeline. Left without `commit` it is
+    rolled back. Whatever waits for a lock waits for 5 s at most (psycopg.errors.LockNotAvailable). `flushed` off:
+    COMMIT does not wait for the disk.
     """
 
     def __init__(self, conn: Connection, statements: Sequence[Statement], *, flushed: bool = True) -> None:
         self._conn = conn
         self._statements = statements
-        self._first = _LIMITED_WAIT if flushed else _LIMITED_WAIT + _UNFLUSHED
+        is_alone = conn.pgconn.transaction_status == TransactionStatus.IDLE
+        self._bounds = _TRANSACTION if is_alone else _SAVEPOINT
+        self._first = self._bounds.begin + _LIMITED_WAIT + (b"" if flushed else _UNFLUSHED)
+        self._is_open = False
 
     def __enter__(self) -> Script:
         return self
@@ -68,20 +76,20 @@ class Script:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pgconn = self._conn.pgconn
-        if pgconn.status == ConnStatus.OK and pgconn.transaction_status != TransactionStatus.IDLE:
+        if self._is_open:
             with suppress(psycopg.Error):
-                self._send(b"ROLLBACK")
+                self._send(self._bounds.rollback)
 
     def begin(self, statement: Statement, *values: Value) -> Row | None:
         """BEGIN and a first statement. Raises psycopg.Error."""
         asked = self._first + self.call(statement, *values)
         self._prepare()
+        self._is_open = True
         try:
             return _row(self._send(asked))
         except InvalidSqlStatementName:
             _prepared.pop(self._conn, None)
-            self._send(b"ROLLBACK")
+            self._send(self._bounds.rollback)
             self._prepare()
             return _row(self._send(asked))
 
@@ -91,7 +99,8 @@ class Script:
 
     def commit(self, call: bytes = b"") -> None:
         """What `call` has written, and COMMIT with it. Raises psycopg.Error."""
-        self._send(call + b";COMMIT" if call else b"COMMIT")
+        self._send(call + b";" + self._bounds.commit if call else self._bounds.commit)
+        self._is_open = False
 
     def call(self, statement: Statement, *values: Value) -> bytes:
         """The text that runs a statement. Raises psycopg.DataError for a NUL."""

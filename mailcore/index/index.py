@@ -139,7 +139,7 @@ class NewMessage:
     internal_date: datetime
     flags: Flags
     saved_at: datetime | None = None
-    """When it is not the internal date; `add_message` only."""
+    """When it is not the internal date; mailcore.index.short only."""
 
 
 def insert_messages(conn: Connection, messages: Sequence[tuple[Ledger, NewMessage]]) -> list[int]:
@@ -166,26 +166,6 @@ def insert_numbered(conn: Connection, messages: Sequence[tuple[Ledger, int, NewM
             "internal_dates": [message.internal_date for _, _, message in messages],
             "flags": [message.flags.bits for _, _, message in messages],
             "keywords": [" ".join(sorted(message.flags.keywords)) for _, _, message in messages],
-        },
-    )
-
-
-def add_message(conn: Connection, ledger: Ledger, uid: int, message: NewMessage) -> None:
-    """Add one row under a UID that was taken before, and write the ledger."""
-    conn.execute(
-        statements.ADD_MESSAGE,
-        {
-            "mailbox_id": ledger.record.id,
-            "account_id": ledger.record.account_id,
-            "uid": uid,
-            "modseq": ledger.modseq,
-            "store_key": message.store_key,
-            "size": message.size,
-            "internal_date": message.internal_date,
-            "flags": message.flags.bits,
-            "keywords": sorted(message.flags.keywords),
-            "unseen": int(not message.flags.bits & SEEN),
-            "saved_at": message.saved_at,
         },
     )
 

@@ -1,7 +1,7 @@
-"""What is done to one message of one mailbox, by scripts (mailcore.db.scripts): the flags of a STORE.
+"""What is done to one message of one mailbox, by scripts (mailcore.db.scripts): a STORE, an APPEND.
 
-What mailcore.index.index does for one message, with the same lock and the same counters, for a connection that is in no
-transaction: between `lock_message` and `commit_flags` the caller changes the store.
+The same lock and the same counters as in mailcore.index.index, in half the waits. Between the lock, which begins the
+script, and its COMMIT the caller changes the store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 
 from mailcore.db.scripts import Row, Script, Statement
-from mailcore.errors import MailboxInUse
+from mailcore.errors import MailboxInUse, MailboxNotFound
+from mailcore.index.index import NewMessage
 from mailcore.index.records import MessageRow
 from mailcore.message.flags import SEEN, Flags
 
@@ -42,6 +43,30 @@ WITH changed AS (
 UPDATE mailbox SET highestmodseq = $3, unseen = unseen + $6 WHERE id = $1
 """,
 )
+_LOCK_NAMED = Statement(
+    "mailkeep_lock_named",
+    "bigint, text",
+    """
+SELECT id, name, uidvalidity, uidnext, highestmodseq FROM mailbox WHERE account_id = $1 AND name = $2
+FOR NO KEY UPDATE
+""",
+)
+_ADD_MESSAGE = Statement(
+    "mailkeep_add_message",
+    "bigint, bigint, bigint, text, bigint, timestamptz, smallint, text[], timestamptz, bigint, bigint",
+    """
+WITH new AS (
+    INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, saved_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+), used AS (
+    INSERT INTO account_usage AS usage (account_id, bytes, messages) VALUES ($11, $5, 1)
+    ON CONFLICT (account_id) DO UPDATE SET bytes = usage.bytes + excluded.bytes, messages = usage.messages + 1
+)
+UPDATE mailbox SET uidnext = $2 + 1, highestmodseq = $3, messages = messages + 1, unseen = unseen + $10,
+                   size = size + $5
+WHERE id = $1
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +86,7 @@ def flags_script(conn: Connection) -> Script:
 
 def lock_message(script: Script, mailbox_id: int, uid: int) -> LockedMessage | None:
     """Begin; None, and no lock, if there is no such message. Raises MailboxInUse."""
-    try:
-        found = script.begin(_LOCK, mailbox_id, uid)
-    except psycopg.errors.LockNotAvailable:
-        raise MailboxInUse("the mailbox is being converted or rebuilt") from None
+    found = _begin(script, _LOCK, mailbox_id, uid)
     return _locked(mailbox_id, found) if found is not None else None
 
 
@@ -74,6 +96,49 @@ def flags_of(script: Script, message: LockedMessage, after: Flags) -> bytes:
     unseen = bool(row.flags & SEEN) - bool(after.bits & SEEN)
     keywords = sorted(after.keywords)
     return script.call(_SET_FLAGS, message.mailbox_id, row.uid, message.modseq, after.bits, keywords, unseen)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedMailbox:
+    """A locked mailbox; the next message gets `uid` and `modseq`."""
+
+    id: int
+    account_id: int
+    name: str
+    uidvalidity: int
+    uid: int
+    modseq: int
+
+
+def append_script(conn: Connection) -> Script:
+    """For one new message."""
+    return Script(conn, (_LOCK_NAMED, _ADD_MESSAGE))
+
+
+def lock_named(script: Script, account_id: int, name: str) -> LockedMailbox:
+    """Begin. Raises MailboxNotFound, MailboxInUse."""
+    found = _begin(script, _LOCK_NAMED, account_id, name)
+    if found is None:
+        raise MailboxNotFound(name)
+    mailbox_id, kept, uidvalidity, uidnext, highestmodseq = [value or b"" for value in found]
+    return LockedMailbox(
+        int(mailbox_id), account_id, kept.decode(), int(uidvalidity), int(uidnext), int(highestmodseq) + 1
+    )
+
+
+def add_message(script: Script, mailbox: LockedMailbox, message: NewMessage) -> None:
+    """Add its row, and count it."""
+    flags, keywords = message.flags.bits, sorted(message.flags.keywords)
+    row = mailbox.id, mailbox.uid, mailbox.modseq, message.store_key, message.size, message.internal_date, flags
+    unseen = int(not flags & SEEN)
+    script.run(script.call(_ADD_MESSAGE, *row, keywords, message.saved_at, unseen, mailbox.account_id))
+
+
+def _begin(script: Script, statement: Statement, *values: int | str) -> Row | None:
+    try:
+        return script.begin(statement, *values)
+    except psycopg.errors.LockNotAvailable:
+        raise MailboxInUse("the mailbox is being converted or rebuilt") from None
 
 
 def _locked(mailbox_id: int, row: Row) -> LockedMessage:

@@ -274,20 +274,6 @@ FROM message JOIN unnest(%(sources)s::bigint[], %(uids)s::bigint[], %(store_keys
     AS new (source, uid, store_key, size) ON message.uid = new.source
 WHERE message.mailbox_id = %(source_id)s
 """
-# One message of one mailbox, with all that is counted: what INSERT_MESSAGES, RAISE_MAILBOXES and ADD_USAGE do for many.
-ADD_MESSAGE = """
-WITH new AS (
-    INSERT INTO message (mailbox_id, uid, modseq, store_key, size, internal_date, flags, keywords, saved_at)
-    VALUES (%(mailbox_id)s, %(uid)s, %(modseq)s, %(store_key)s, %(size)s, %(internal_date)s, %(flags)s, %(keywords)s,
-            %(saved_at)s)
-), used AS (
-    INSERT INTO account_usage AS usage (account_id, bytes, messages) VALUES (%(account_id)s, %(size)s, 1)
-    ON CONFLICT (account_id) DO UPDATE SET bytes = usage.bytes + excluded.bytes, messages = usage.messages + 1
-)
-UPDATE mailbox SET uidnext = %(uid)s + 1, highestmodseq = %(modseq)s, messages = messages + 1,
-                   unseen = unseen + %(unseen)s, size = size + %(size)s
-WHERE id = %(mailbox_id)s
-"""
 # With the mailbox it is in: what SET_FLAGS and RAISE_MAILBOXES do.
 SET_FLAGS_AND_RAISE = """
 WITH changed AS (

@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 
-from mailcore.db.scripts import may_begin
 from mailcore.identity import AccountRef
 from mailcore.index import short
 from mailcore.index.index import lock_for_flags, update_only_flags
@@ -33,7 +32,7 @@ def set_flags(
     unchanged_since: int | None = None,
 ) -> FlagResult:
     """STORE: returns the rows of all messages addressed that still exist, except those spared by UNCHANGEDSINCE."""
-    if len(uids) == 1 and may_begin(conn):
+    if len(uids) == 1:
         result = _set_flags_of_one(conn, storage, account, mailbox, uids[0], change, unchanged_since)
         if result is not None:
             return result

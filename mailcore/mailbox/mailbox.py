@@ -21,17 +21,15 @@ from psycopg.pq import TransactionStatus
 from mailcore.db.doubt import is_in_doubt
 from mailcore.errors import MailboxNotFound, MessageGone, StoreUnavailable
 from mailcore.identity import AccountRef
-from mailcore.index import statements
+from mailcore.index import short, statements
 from mailcore.index.index import (
     Ledger,
     NewMessage,
-    add_message,
     deleted_rows,
     expunge_rows,
     flag_rows,
     insert_copies,
     insert_messages,
-    lock_mailbox_named,
     lock_mailboxes,
     message_rows,
     uids_below,
@@ -187,17 +185,18 @@ def append(
     now = datetime.now(UTC)
     at, saved_at = internal_date or now, now if internal_date is not None else None
     quota.check(conn, account, _size_hint(content))
-    with undone(conn) as undo, conn.transaction():
-        ledger = lock_mailbox_named(conn, account.id, kept_name(conn, account, name))
-        store, mailbox, uid = storage.store(account), ledger.record, ledger.take_uid()
-        kept = Kept(journal, mailbox.id, uid) if journal is not None else None
+    named = kept_name(conn, account, name)
+    with undone(conn) as undo, short.append_script(conn) as script:
+        mailbox, store = short.lock_named(script, account.id, named), storage.store(account)
+        kept = Kept(journal, mailbox.id, mailbox.uid) if journal is not None else None
 
         def add_row(placed: Placed) -> None:
             undo.append(lambda: store.remove(mailbox.name, [(placed.key, flags)]))
-            add_message(conn, ledger, uid, NewMessage(placed.key, placed.size, at, flags, saved_at))
+            short.add_message(script, mailbox, NewMessage(placed.key, placed.size, at, flags, saved_at))
 
         store.append(mailbox.name, content, flags, at, kept, add_row)
-    return AppendedUid(mailbox.uidvalidity, uid, mailbox.id)
+        script.commit()
+    return AppendedUid(mailbox.uidvalidity, mailbox.uid, mailbox.id)
 
 
 def expunge(

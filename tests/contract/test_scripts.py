@@ -2,11 +2,12 @@
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from mailcore.db import scripts
 from mailcore.db.doubt import is_in_doubt
 from mailcore.db.scripts import Script, Statement
-from mailcore.errors import MailboxInUse
+from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index import short
 from mailcore.index.records import FLAGGED, SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
@@ -29,6 +30,10 @@ def add(owner: Owner, uids, *names, unchanged_since=None):
     return mailboxes.set_flags(owner.conn, owner.storage, owner.account, owner.record(), uids, change, unchanged_since)
 
 
+def is_idle(owner: Owner) -> bool:
+    return owner.conn.info.transaction_status == TransactionStatus.IDLE
+
+
 def test_values_arrive_as_they_are(owner):
     with Script(owner.conn, [ECHO]) as script:
         row = script.begin(ECHO, ODD, -5, [ODD, "plain"], None)
@@ -38,14 +43,14 @@ def test_values_arrive_as_they_are(owner):
     assert row[1] == b"-5"
     assert owner.conn.execute("SELECT %s::text[]", (row[2].decode(),)).fetchone()[0] == [ODD, "plain"]
     assert row[3] == b"t"
-    assert scripts.may_begin(owner.conn)
+    assert is_idle(owner)
 
 
 def test_a_nul_is_refused_before_anything_is_sent(owner):
     with Script(owner.conn, [ECHO]) as script, pytest.raises(psycopg.DataError):
         script.begin(ECHO, "a\0b", 1, [], None)
 
-    assert scripts.may_begin(owner.conn)
+    assert is_idle(owner)
 
 
 def test_an_error_rolls_back_and_has_its_type(owner):
@@ -54,7 +59,7 @@ def test_an_error_rolls_back_and_has_its_type(owner):
         with pytest.raises(psycopg.errors.DivisionByZero):
             script.commit(script.call(FAIL, 0))
 
-    assert scripts.may_begin(owner.conn)
+    assert is_idle(owner)
     assert owner.conn.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -68,12 +73,17 @@ def test_what_psycopg_makes_the_server_forget_is_prepared_again(owner):
     assert add(owner, [uid], "word").rows[0].keywords == ["word"]
 
 
-def test_inside_of_a_transaction_there_is_no_script_and_its_rollback_counts(owner):
+def test_inside_of_a_transaction_it_is_a_part_of_it(owner):
     uid = owner.append()
 
     with owner.conn.transaction(force_rollback=True):
-        assert not scripts.may_begin(owner.conn)
         assert add(owner, [uid], "\\Seen").modseq
+        assert owner.append() == uid + 1
+        owner.conn.execute("DEALLOCATE ALL")
+        with pytest.raises(MailboxNotFound):
+            owner.append(mailbox="Nowhere")
+        assert owner.append() == uid + 2
+        assert owner.conn.info.transaction_status == TransactionStatus.INTRANS
 
     assert owner.flags() == {uid: []}
 
@@ -95,7 +105,7 @@ def test_a_lost_connection_leaves_the_commit_in_doubt(owner, database_url):
 
 
 def test_a_mailbox_that_stays_locked_is_in_use(owner, database_url, monkeypatch):
-    monkeypatch.setattr(scripts, "_LIMITED_WAIT", b"BEGIN;SET LOCAL lock_timeout='20ms';")
+    monkeypatch.setattr(scripts, "_LIMITED_WAIT", b"SET LOCAL lock_timeout='20ms';")
     uid, record = owner.append(), owner.record()
     with psycopg.connect(database_url, autocommit=True) as conn, conn.transaction():
         conn.execute("SELECT FROM mailbox WHERE id = %s FOR UPDATE", (record.id,))
@@ -103,7 +113,7 @@ def test_a_mailbox_that_stays_locked_is_in_use(owner, database_url, monkeypatch)
         with pytest.raises(MailboxInUse):
             mailboxes.set_flags(owner.conn, owner.storage, owner.account, record, [uid], change)
 
-    assert scripts.may_begin(owner.conn)
+    assert is_idle(owner)
     assert owner.flags() == {uid: []}
 
 
@@ -122,4 +132,4 @@ def test_one_message_is_answered_as_many_are(owner):
 
 def test_a_message_that_is_not_there_is_none(owner):
     assert add(owner, [7], "\\Seen").rows == []
-    assert scripts.may_begin(owner.conn)
+    assert is_idle(owner)

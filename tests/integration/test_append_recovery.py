@@ -4,8 +4,10 @@ import errno
 
 import pytest
 
+from mailcore.db import scripts
 from mailcore.delivery.recovery import recover
 from mailcore.errors import MailboxInUse, MailboxNotFound, StoreFull
+from mailcore.index import short
 from mailcore.index.records import SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
 from mailcore.message.wire import to_wire
@@ -59,7 +61,7 @@ def test_rows_that_cannot_be_written_leave_no_file(crash, monkeypatch):
     def refused(*arguments):
         raise RuntimeError("no row")
 
-    monkeypatch.setattr(mailboxes, "add_message", refused)
+    monkeypatch.setattr(short, "add_message", refused)
 
     with pytest.raises(RuntimeError):
         crash.append(a_message("x"))
@@ -85,8 +87,7 @@ def test_a_journal_that_cannot_be_flushed_leaves_neither_row_nor_file(crash, mon
 
 
 def test_an_append_waits_for_a_mailbox_that_is_being_converted_but_not_for_ever(crash, database_url, monkeypatch):
-    named = mailboxes.lock_mailbox_named.__globals__["statements"]
-    monkeypatch.setattr(named, "LOCK_NAMED", named.LOCK_NAMED.replace("'5s'", "'50ms'"))
+    monkeypatch.setattr(scripts, "_LIMITED_WAIT", scripts._LIMITED_WAIT.replace(b"'5s'", b"'50ms'"))
     with connect(database_url) as other, other.transaction():
         other.execute("SELECT FROM mailbox WHERE id = %s FOR UPDATE", [crash.owner.record().id])
 
