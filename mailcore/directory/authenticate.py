@@ -10,19 +10,17 @@ failed; the error's `reason` is for the trace.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
-import secrets
-from collections import OrderedDict
 from dataclasses import replace
 
 from mailcore.clock import Clock, SystemClock
-from mailcore.config.snapshot import NetworkSet
 from mailcore.directory.app_password_uses import AppPasswordUses
 from mailcore.directory.credentials import AppPasswordRecord, Credentials, has_secret_form
+from mailcore.directory.known_passwords import KnownPasswords
 from mailcore.directory.last_logins import LastLogins
 from mailcore.directory.lookups import AccountRecord, LoginDirectory
 from mailcore.directory.passwords import DUMMY, check_password
+from mailcore.directory.permission import objection_to
 from mailcore.directory.tokens import NoTokens, Tokens
 from mailcore.errors import AuthenticationFailed, AuthenticationThrottled
 from mailcore.offload import Offload
@@ -30,9 +28,6 @@ from mailcore.sasl.conversation import KeySet
 from mailcore.sasl.scram import ITERATIONS, SALT_BYTES, Keys
 from mailcore.throttle.throttle import Throttle
 
-REMEMBER_S = 3600.0
-"""As long as Dovecot keeps one (auth_cache_ttl), if it is told to."""
-MAX_REMEMBERED = 50_000
 MAX_PASSWORD_BYTES = 1024
 
 
@@ -58,8 +53,7 @@ class Authenticator:
         self._uses = uses
         self._logins = logins
         self._tokens = tokens or NoTokens()
-        self._key = secrets.token_bytes(32)
-        self._known: OrderedDict[bytes, float] = OrderedDict()
+        self._known = KnownPasswords(self._clock)
         self._hashes = asyncio.Semaphore(hashes)  # a hash is a core's work: no more at once than there are cores
         self._running: dict[bytes, asyncio.Task[bool]] = {}
 
@@ -76,7 +70,7 @@ class Authenticator:
                 return self._allowed(account, credentials, protocol, client_ip, app_password)
         elif (
             account is not None
-            and self._remembered(account, password)
+            and self._known.has(account, password)
             and not self._throttle.refused_lately(client_ip, key)
         ):
             return self._allowed(account, credentials, protocol, client_ip)
@@ -84,7 +78,7 @@ class Authenticator:
         if has_secret_form(password) or not await self._matches(account, password, client_ip, key):
             await self._fail(key, client_ip, "wrong password" if account is not None else "unknown name")
         assert account is not None
-        self._remember(account, password)
+        self._known.note(account, password)
         await self._offload.plain(self._throttle.succeeded, client_ip, key)
         return self._allowed(account, credentials, protocol, client_ip)
 
@@ -135,11 +129,11 @@ class Authenticator:
             return "account deleted"
         if account.app_password_id is None:
             changed = "password changed" if now.password != account.password else ""
-            return _objection(now, credentials, protocol, client_ip, None) or changed
+            return objection_to(now, credentials, protocol, client_ip, None) or changed
         app_password = credentials.app_password_of(account.app_password_id)
         if app_password is None:
             return "app password revoked"
-        return _objection(now, credentials, protocol, client_ip, app_password)
+        return objection_to(now, credentials, protocol, client_ip, app_password)
 
     async def _account(self, key: str) -> tuple[AccountRecord | None, Credentials]:
         if "\0" in key:
@@ -164,7 +158,7 @@ class Authenticator:
             await self._hash(password, DUMMY, client_ip, key)
             return False
         # A client that opens several connections at once costs one hash.
-        digest = self._digest(account, password) + client_ip.encode()
+        digest = self._known.digest(account, password) + client_ip.encode()
         task = self._running.get(digest)
         if task is None:
             hashing = self._hash(password, account.password, client_ip, key)
@@ -186,7 +180,7 @@ class Authenticator:
         client_ip: str,
         app_password: AppPasswordRecord | None = None,
     ) -> AccountRecord:
-        reason = _objection(account, credentials, protocol, client_ip, app_password)
+        reason = objection_to(account, credentials, protocol, client_ip, app_password)
         if reason:
             raise AuthenticationFailed(f"{account.address} from {client_ip} over {protocol}: {reason}", reason)
         if self._logins is not None:
@@ -197,19 +191,6 @@ class Authenticator:
             self._uses.note(app_password.id, client_ip)
         return replace(account, app_password_id=app_password.id)
 
-    def _digest(self, account: AccountRecord, password: str) -> bytes:
-        # The stored hash is part of it: a changed password never matches a remembered one.
-        text = f"{account.ref.id}\0{account.password}\0{password}"
-        return hmac.digest(self._key, text.encode(errors="surrogatepass"), hashlib.sha256)
-
-    def _remembered(self, account: AccountRecord, password: str) -> bool:
-        return self._known.get(self._digest(account, password), 0.0) > self._clock.monotonic()
-
-    def _remember(self, account: AccountRecord, password: str) -> None:
-        self._known[self._digest(account, password)] = self._clock.monotonic() + REMEMBER_S
-        if len(self._known) > MAX_REMEMBERED:
-            self._known.popitem(last=False)
-
     async def _refuse_if_throttled(self, client_ip: str, key: str) -> None:
         if await self._offload.plain(self._throttle.must_wait, client_ip, key):
             raise AuthenticationThrottled(f"too many failures from the network of {client_ip}")
@@ -217,28 +198,3 @@ class Authenticator:
     async def _fail(self, key: str, client_ip: str, reason: str) -> None:
         await self._offload.plain(self._throttle.failed, client_ip, key)
         raise AuthenticationFailed(f"{key!r} from {client_ip}", reason)
-
-
-def _objection(
-    account: AccountRecord,
-    credentials: Credentials,
-    protocol: str,
-    client_ip: str,
-    app_password: AppPasswordRecord | None,
-) -> str:
-    """Why somebody whose password is right may not come in; "" when nothing is against it."""
-    if not account.enabled:
-        return "account disabled"
-    if not account.allows(protocol):
-        return "protocol not allowed"
-    if not _is_in(client_ip, credentials.networks):
-        return "network not allowed"
-    if app_password is None:
-        return "only app passwords" if credentials.app_passwords_only else ""
-    if protocol not in app_password.protocols:
-        return "protocol not allowed for the app password"
-    return "" if _is_in(client_ip, app_password.networks) else "network not allowed for the app password"
-
-
-def _is_in(client_ip: str, allowed: NetworkSet) -> bool:
-    return not allowed.networks or client_ip in allowed

@@ -10,8 +10,9 @@ from django.contrib.auth.hashers import make_password
 
 from mailcore.clock import FakeClock
 from mailcore.config.loader import networks
-from mailcore.directory.authenticate import REMEMBER_S, Authenticator
+from mailcore.directory.authenticate import Authenticator
 from mailcore.directory.credentials import AppPasswordRecord, Credentials, digest_of, new_secret
+from mailcore.directory.known_passwords import REMEMBER_S
 from mailcore.directory.lookups import AccountRecord
 from mailcore.directory.memory import MemoryDirectory
 from mailcore.directory.passwords import check_password
