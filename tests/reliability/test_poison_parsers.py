@@ -27,9 +27,10 @@ from mailcore.mailbox import search_text
 from mailcore.message.binary import storable
 from mailcore.message.body_structure import body
 from mailcore.message.decoding import UnknownEncoding, decoded
-from mailcore.message.display import decoded_headers, extract, show
+from mailcore.message.display import decoded_headers, show
 from mailcore.message.headers import headers_of
 from mailcore.message.preview import preview
+from mailcore.message.saved_part import extract
 from mailcore.message.section import Section, cut
 from mailcore.message.structure import parse_structure, walk
 from mailcore.message.summary import summarise

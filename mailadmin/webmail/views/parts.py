@@ -19,7 +19,7 @@ from mailadmin.webmail import access
 from mailadmin.webmail.policy import FILE, guarded, html_part_policy, page
 from mailadmin.webmail.views.messages import INLINE_SALT, display, read_message
 from mailcore.mailbox import mailbox as mailboxes
-from mailcore.message.display import extract
+from mailcore.message.saved_part import extract
 from mailcore.store.base import StoredMessage
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcore.message.display import extract, show
+from mailcore.message.display import show
 from mailcore.message.file_name import MAX_LENGTH, safe_file_name
 from mailcore.message.html_budget import MAX_DEPTH, within_budget
 from mailcore.message.safe_html import sanitise, to_text
+from mailcore.message.saved_part import extract
 from tests.unit.mailcore.message.corpus import messages, own
 from tests.unit.mailcore.message.test_structure import ANY_MAIL
 
