@@ -11,6 +11,7 @@ prepared begins once more. Inside of somebody's larger transaction a script is a
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class Script:
         self._bounds = _TRANSACTION if is_alone else _SAVEPOINT
         self._first = self._bounds.begin + _LIMITED_WAIT + (b"" if flushed else _UNFLUSHED)
         self._is_open = False
+        self._is_asked = False
 
     def __enter__(self) -> Script:
         return self
@@ -77,6 +79,8 @@ class Script:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._is_open:
+            with suppress(psycopg.Error):
+                self._settle()
             with suppress(psycopg.Error):
                 self._send(self._bounds.rollback)
 
@@ -96,6 +100,14 @@ class Script:
     def run(self, call: bytes) -> Row | None:
         """What `call` has written. Raises psycopg.Error."""
         return _row(self._send(call))
+
+    def start(self, call: bytes) -> None:
+        """Send what `call` has written, and go on; what is sent next waits for the answer, and raises its error."""
+        self._settle()
+        self._conn.pgconn.send_query(call)
+        self._is_asked = True
+        while self._conn.pgconn.flush():
+            self._wait(select.POLLIN | select.POLLOUT)
 
     def commit(self, call: bytes = b"") -> None:
         """What `call` has written, and COMMIT with it. Raises psycopg.Error."""
@@ -127,13 +139,33 @@ class Script:
                 known.add(each.name)
 
     def _send(self, text: bytes) -> PGresult:
-        pgconn = self._conn.pgconn
-        if pgconn.status != ConnStatus.OK:
+        self._settle()
+        if self._conn.pgconn.status != ConnStatus.OK:
             raise psycopg.OperationalError("the connection is lost")
-        result = pgconn.exec_(text)
+        return self._checked(self._conn.pgconn.exec_(text))
+
+    def _settle(self) -> None:
+        """Wait for the answer to what was started. get_result would keep the interpreter's lock if it had to wait."""
+        pgconn, results = self._conn.pgconn, []
+        while self._is_asked:
+            while pgconn.is_busy():
+                self._wait(select.POLLIN)
+                pgconn.consume_input()
+            if result := pgconn.get_result():
+                results.append(result)
+            self._is_asked = result is not None
+        for result in results:
+            self._checked(result)
+
+    def _wait(self, events: int) -> None:
+        waiting = select.poll()
+        waiting.register(self._conn.pgconn.socket, events)
+        waiting.poll()
+
+    def _checked(self, result: PGresult) -> PGresult:
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return result
-        if pgconn.status != ConnStatus.OK:
+        if self._conn.pgconn.status != ConnStatus.OK:
             raise psycopg.OperationalError(result.get_error_message())
         raise error_from_result(result)
 

@@ -127,11 +127,11 @@ def lock_named(script: Script, account_id: int, name: str) -> LockedMailbox:
 
 
 def add_message(script: Script, mailbox: LockedMailbox, message: NewMessage) -> None:
-    """Add its row, and count it."""
+    """Add its row, and count it. COMMIT says what became of that: the caller can wait for the disk meanwhile."""
     flags, keywords = message.flags.bits, sorted(message.flags.keywords)
     row = mailbox.id, mailbox.uid, mailbox.modseq, message.store_key, message.size, message.internal_date, flags
     unseen = int(not flags & SEEN)
-    script.run(script.call(_ADD_MESSAGE, *row, keywords, message.saved_at, unseen, mailbox.account_id))
+    script.start(script.call(_ADD_MESSAGE, *row, keywords, message.saved_at, unseen, mailbox.account_id))
 
 
 def _begin(script: Script, statement: Statement, *values: int | str) -> Row | None:

@@ -191,7 +191,7 @@ class MessageStore(Protocol):
         meanwhile: Callable[[Placed], None] = nothing_meanwhile,
     ) -> Placed:
         """Add a message; it is durable when this returns: where it lies, or in the journal that `kept` names. Calls
-        `meanwhile` once, while it waits for the disk if it can: with the place the message has or is about to get.
+        `meanwhile` once, before it waits for the disk if it can: with the place the message has or is about to get.
         """
 
     def exchange(self, mailbox: str, new: Sequence[Incoming], old: Sequence[Outgoing] = ()) -> Exchange:

@@ -20,8 +20,8 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,15 +83,15 @@ class Segment:
 
 
 class Writing:
-    """One batch on its way into the journal."""
+    """One batch on its way into the journal. `flush` returns when its contents are durable."""
 
-    def __init__(self, segment: Segment, written: Future[None]) -> None:
+    def __init__(self, segment: Segment, flush: Callable[[], None]) -> None:
         self._segment = segment
-        self._written = written
+        self._flush = flush
 
     def wait(self) -> None:
         """Returns when the contents are durable. Raises OSError."""
-        self._written.result()
+        self._flush()
 
     def touches(self, fd: int) -> None:
         """A file of this batch lies in the file system of `fd`."""
@@ -133,19 +133,22 @@ class Journal:
         """Write contents while the body runs: it calls `wait` before it gives the first file its name, and when it
         ends, all files are written. Raises StoreUnavailable if there is no room in the journal, OSError.
         """
-        record_size = sum(RECORD.size + len(entry.content) + 400 * len(entry.places) for entry in entries)
-        segment = self._reserve(record_size)
-        try:
-            writing = Writing(segment, self._flusher.submit(self._write, segment, entries))
+        with self._room_in(entries) as segment:
+            writing = Writing(segment, self._flusher.submit(self._write, segment, entries).result)
             try:
                 yield writing
             finally:
                 with suppress(OSError):
                     writing.wait()
-        finally:
-            with self._changed:
-                segment.writers -= 1
-                self._changed.notify_all()
+
+    @contextmanager
+    def keeping_one(self, entry: Entry) -> Iterator[Writing]:
+        """The same for one content, written at once and flushed by `wait` itself: to hand it to another thread would
+        cost more than what this one has to do meanwhile.
+        """
+        with self._room_in([entry]) as segment:
+            self._append(segment, [entry])
+            yield Writing(segment, lambda: os.fdatasync(segment.fd))
 
     def close(self) -> None:
         """Flush everything and remove the folder."""
@@ -159,6 +162,19 @@ class Journal:
         if all(segment.is_free for segment in self._segments):
             remove_folder(self.folder)
         self._lock.release()
+
+    @contextmanager
+    def _room_in(self, entries: Sequence[Entry]) -> Iterator[Segment]:
+        segment = self._reserve(sum(RECORD.size + len(each.content) + 400 * len(each.places) for each in entries))
+        try:
+            yield segment
+        finally:
+            with self._changed:
+                segment.writers -= 1
+                # Nobody waits for the writers of the segment in use: to wake who looks after the journal would cost
+                # each message a switch of threads.
+                if segment is not self._active:
+                    self._changed.notify_all()
 
     def _reserve(self, size: int) -> Segment:
         with self._changed:
@@ -184,13 +200,16 @@ class Journal:
         return True
 
     def _write(self, segment: Segment, entries: Sequence[Entry]) -> None:
+        self._append(segment, entries)
+        os.fdatasync(segment.fd)
+
+    def _append(self, segment: Segment, entries: Sequence[Entry]) -> None:
         with self._changed:
             # Under the lock: a later batch must not be durable with a hole before it.
             buffers = [part for entry in entries for part in _record(segment.epoch, entry)]
             segment.used += _write_at(segment.fd, buffers, segment.used)
             if segment.used > segment.size:
                 segment.size = segment.used + _write_zeros(segment.fd, segment.used)
-        os.fdatasync(segment.fd)
 
     def _keep_up(self) -> None:
         """Make segments free again: the one that is full, and after some time the one that is not."""

@@ -63,6 +63,21 @@ def test_an_error_rolls_back_and_has_its_type(owner):
     assert owner.conn.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_what_was_started_is_waited_for_and_its_error_comes_with_what_is_sent_next(owner):
+    with Script(owner.conn, [ECHO, FAIL]) as script:
+        script.begin(ECHO, "", 1, [], None)
+        script.start(script.call(ECHO, "x" * 100_000, 2, [], None))
+        script.start(script.call(FAIL, 0))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            script.commit()
+    assert is_idle(owner)
+
+    with Script(owner.conn, [ECHO, FAIL]) as script:
+        script.begin(ECHO, "", 1, [], None)
+        script.start(script.call(FAIL, 0))
+    assert is_idle(owner)
+
+
 def test_what_psycopg_makes_the_server_forget_is_prepared_again(owner):
     uid = owner.append()
     add(owner, [uid], "\\Seen")

@@ -2,6 +2,7 @@
 
 import errno
 
+import psycopg
 import pytest
 
 from mailcore.db import scripts
@@ -68,6 +69,20 @@ def test_rows_that_cannot_be_written_leave_no_file(crash, monkeypatch):
 
     assert crash.files() == []
     assert crash.owner.open().uids == []
+
+
+def test_a_row_that_the_database_refuses_leaves_no_file(crash):
+    crash.append(a_message("x"))
+    record = crash.owner.record()
+    crash.owner.conn.execute("UPDATE mailbox SET uidnext = 1 WHERE id = %s", [record.id])
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        crash.append(a_message("y"))
+
+    assert len(crash.files()) == 1
+    crash.owner.conn.execute("UPDATE mailbox SET uidnext = 2 WHERE id = %s", [record.id])
+    crash.append(a_message("z"))
+    assert crash.owner.open().uids == [1, 2]
 
 
 def test_a_journal_that_cannot_be_flushed_leaves_neither_row_nor_file(crash, monkeypatch):

@@ -275,20 +275,18 @@ class MaildirStore:
         kept: Kept,
         meanwhile: Callable[[Placed], None],
     ) -> Placed:
-        """The journal flushes the content while the file is written and `meanwhile` done; then the file gets its
-        name.
-        """
+        """The content is durable in the journal before the file gets its name."""
         size = wire_size(content)
         key, letters = deliver.new_key(self._hostname, content, size), self._letters(folder, flags)
         path = f"{folder}/new/{key}" if letters is None else f"{folder}/cur/{filename.join(key, letters)}"
         place = Place(kept.journal.relative(path), kept.mailbox_id, kept.uid)
-        with kept.journal.keeping([Entry(content, (place,))]) as writing:
+        with kept.journal.keeping_one(Entry(content, (place,))) as writing:
+            meanwhile(Placed(key, size))
             staged = deliver.stage(folder, content, self._hostname, size=size)
             try:
                 writing.touches(staged.fd)
                 if internal_date is not None:
                     os.utime(staged.path, (time.time(), internal_date.timestamp()))
-                meanwhile(Placed(key, size))
                 writing.wait()
                 deliver.give_name(staged, path, is_last=True)
             finally:

@@ -55,6 +55,20 @@ def test_what_was_kept_can_be_read(make):
     assert kept_in(kept) == entries
 
 
+def test_one_content_is_flushed_by_who_waits(make, monkeypatch):
+    kept, flushed = make(), []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: flushed.append((fd, threading.get_ident())))
+
+    with kept.keeping_one(entry("one")) as writing:
+        assert not flushed
+        assert kept._active.writers == 1
+        writing.wait()
+
+    assert flushed == [(kept._active.fd, threading.get_ident())]
+    assert kept._active.writers == 0
+    assert kept_in(kept) == [entry("one")]
+
+
 def test_more_buffers_than_one_call_takes(make):
     kept = make()
     entries = [entry(f"number {number}", f"mail/{number}") for number in range(700)]
