@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from mailcore.index.records import ANSWERED, DELETED, FLAGGED, SEEN
+from mailcore.mailbox import search as searching
 from mailcore.mailbox import search_index
 from mailcore.mailbox.indexing import extend
 from mailcore.mailbox.search import search
@@ -232,6 +233,23 @@ def test_text_is_header_and_body(owner, value, expected):
 @pytest.mark.parametrize(("is_larger", "expected"), [(True, [2]), (False, [1, 3])])
 def test_size(owner, is_larger, expected):
     assert found(owner, Size(400, is_larger)) == expected
+
+
+@pytest.mark.parametrize("owner", ["maildir"], indirect=True)
+def test_of_few_messages_of_a_large_mailbox_only_their_rows_are_read(owner, monkeypatch):
+    """One of two hundred thousand is not worth the flags of all between the first and the last."""
+    asked: list[list[int]] = []
+    real = searching.flag_rows
+    monkeypatch.setattr(searching, "flag_rows", lambda conn, mailbox_id, uids: (
+        asked.append(uids), real(conn, mailbox_id, uids))[1])  # fmt: skip
+    record, view = owner.record(), [11, 12, 13]
+
+    def matching(among):
+        return search(owner.conn, owner.storage, owner.account, record, FlagKey(SEEN), view, among=among)
+
+    assert matching({11, 13}) == [11] and asked == []
+    monkeypatch.setattr(searching, "_SPARSE", 0.5)
+    assert matching({11, 13}) == [11] and asked == [[11, 13]]
 
 
 @pytest.mark.parametrize("owner", ["maildir", "mbox"], indirect=True)
