@@ -12,7 +12,6 @@ prepared begins once more. Inside of somebody's larger transaction a script is a
 from __future__ import annotations
 
 import select
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,16 +29,17 @@ from mailcore.db import arrays
 Connection = psycopg.Connection[Any]
 Value = int | str | datetime | list[str] | None
 Row = list[bytes | None]
+Statements = tuple["Statement", ...]
 
-# Of names of statements, by what this process has prepared.
-_prepared: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
+# Which scripts' statements a connection has had prepared. Those of a script come and go together.
+_prepared: WeakKeyDictionary[Connection, set[Statements]] = WeakKeyDictionary()
 _LIMITED_WAIT = b"SET LOCAL lock_timeout='5s';"
 _UNFLUSHED = b"SET LOCAL synchronous_commit=off;"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`text` has $1, $2 for values of these `types`; the name is the only one in all programs."""
+    """`text` has $1, $2 for values of these `types`. No other statement has its name, and only one script has it."""
 
     name: str
     types: str
@@ -63,7 +63,7 @@ class Script:
     COMMIT does not wait for the disk.
     """
 
-    def __init__(self, conn: Connection, statements: Sequence[Statement], *, flushed: bool = True) -> None:
+    def __init__(self, conn: Connection, statements: Statements, *, flushed: bool = True) -> None:
         self._conn = conn
         self._statements = statements
         is_alone = conn.pgconn.transaction_status == TransactionStatus.IDLE
@@ -92,7 +92,7 @@ class Script:
         try:
             return _row(self._send(asked))
         except InvalidSqlStatementName:
-            _prepared.pop(self._conn, None)
+            _prepared[self._conn].discard(self._statements)
             self._send(self._bounds.rollback)
             self._prepare()
             return _row(self._send(asked))
@@ -133,10 +133,10 @@ class Script:
 
     def _prepare(self) -> None:
         known = _prepared.setdefault(self._conn, set())
-        for each in self._statements:
-            if each.name not in known:
+        if self._statements not in known:
+            for each in self._statements:
                 self._send(f"PREPARE {each.name} ({each.types}) AS {each.text}".encode())
-                known.add(each.name)
+            known.add(self._statements)
 
     def _send(self, text: bytes) -> PGresult:
         self._settle()

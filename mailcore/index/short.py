@@ -67,6 +67,8 @@ UPDATE mailbox SET uidnext = $2 + 1, highestmodseq = $3, messages = messages + 1
 WHERE id = $1
 """,
 )
+_FLAGS = (_LOCK, _SET_FLAGS)
+_APPEND = (_LOCK_NAMED, _ADD_MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class LockedMessage:
 
 def flags_script(conn: Connection) -> Script:
     """For a change of flags: COMMIT will not wait for the disk (ADR 18)."""
-    return Script(conn, (_LOCK, _SET_FLAGS), flushed=False)
+    return Script(conn, _FLAGS, flushed=False)
 
 
 def lock_message(script: Script, mailbox_id: int, uid: int) -> LockedMessage | None:
@@ -112,7 +114,7 @@ class LockedMailbox:
 
 def append_script(conn: Connection) -> Script:
     """For one new message."""
-    return Script(conn, (_LOCK_NAMED, _ADD_MESSAGE))
+    return Script(conn, _APPEND)
 
 
 def lock_named(script: Script, account_id: int, name: str) -> LockedMailbox:

@@ -11,7 +11,7 @@ from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index import short
 from mailcore.index.records import FLAGGED, SEEN, FlagChange, FlagMode, Flags
 from mailcore.mailbox import mailbox as mailboxes
-from tests.contract.mailbox_support import Owner, an_owner
+from tests.contract.mailbox_support import MESSAGE, Owner, an_owner
 
 ECHO = Statement("test_echo", "text, bigint, text[], timestamptz", "SELECT $1, $2, $3, $4 IS NULL")
 FAIL = Statement("test_fail", "bigint", "SELECT 1 / $1")
@@ -35,7 +35,7 @@ def is_idle(owner: Owner) -> bool:
 
 
 def test_values_arrive_as_they_are(owner):
-    with Script(owner.conn, [ECHO]) as script:
+    with Script(owner.conn, (ECHO,)) as script:
         row = script.begin(ECHO, ODD, -5, [ODD, "plain"], None)
         script.commit()
 
@@ -47,14 +47,14 @@ def test_values_arrive_as_they_are(owner):
 
 
 def test_a_nul_is_refused_before_anything_is_sent(owner):
-    with Script(owner.conn, [ECHO]) as script, pytest.raises(psycopg.DataError):
+    with Script(owner.conn, (ECHO,)) as script, pytest.raises(psycopg.DataError):
         script.begin(ECHO, "a\0b", 1, [], None)
 
     assert is_idle(owner)
 
 
 def test_an_error_rolls_back_and_has_its_type(owner):
-    with Script(owner.conn, [ECHO, FAIL]) as script:
+    with Script(owner.conn, (ECHO, FAIL)) as script:
         script.begin(ECHO, "", 1, [], None)
         with pytest.raises(psycopg.errors.DivisionByZero):
             script.commit(script.call(FAIL, 0))
@@ -64,7 +64,7 @@ def test_an_error_rolls_back_and_has_its_type(owner):
 
 
 def test_what_was_started_is_waited_for_and_its_error_comes_with_what_is_sent_next(owner):
-    with Script(owner.conn, [ECHO, FAIL]) as script:
+    with Script(owner.conn, (ECHO, FAIL)) as script:
         script.begin(ECHO, "", 1, [], None)
         script.start(script.call(ECHO, "x" * 100_000, 2, [], None))
         script.start(script.call(FAIL, 0))
@@ -72,7 +72,7 @@ def test_what_was_started_is_waited_for_and_its_error_comes_with_what_is_sent_ne
             script.commit()
     assert is_idle(owner)
 
-    with Script(owner.conn, [ECHO, FAIL]) as script:
+    with Script(owner.conn, (ECHO, FAIL)) as script:
         script.begin(ECHO, "", 1, [], None)
         script.start(script.call(FAIL, 0))
     assert is_idle(owner)
@@ -86,6 +86,20 @@ def test_what_psycopg_makes_the_server_forget_is_prepared_again(owner):
 
     assert add(owner, [uid], "\\Flagged").rows[0].flags == SEEN | FLAGGED
     assert add(owner, [uid], "word").rows[0].keywords == ["word"]
+
+
+def test_scripts_are_prepared_again_in_any_order(owner, database_url):
+    uid, record = owner.append(), owner.record()
+    seen = FlagChange(FlagMode.ADD, Flags(SEEN))
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        mailboxes.set_flags(conn, owner.storage, owner.account, record, [uid], seen)
+        conn.execute("DEALLOCATE ALL")
+
+        for _ in range(2):
+            mailboxes.append(conn, owner.storage, owner.account, "INBOX", MESSAGE, Flags(), None)
+            mailboxes.set_flags(conn, owner.storage, owner.account, record, [uid], seen)
+
+    assert len(owner.flags()) == 3
 
 
 def test_inside_of_a_transaction_it_is_a_part_of_it(owner):
