@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from mailcore.db import arrays
+from mailcore.db import arrays, scripts
 
 Connection = psycopg.Connection[Any]
 
@@ -18,6 +19,17 @@ AWAY_TIMEOUT_S = 0.25
 # How long the pool tries on its own, a second apart; after that each request tries anew. psycopg_pool doubles its
 # pauses until this time is over, so a longer one is time in which the database is back and nobody looks.
 RECONNECT_S = 2.0
+
+
+class PooledConnection(Connection):
+    """Tells scripts when psycopg has all prepared statements forgotten, as it does at a rollback: else each would have
+    to find out by an error.
+    """
+
+    def _deallocate(self, name: bytes | None) -> PQGen[None]:
+        if name is None:
+            scripts.forget(self)
+        return super()._deallocate(name)
 
 
 class PatientPool(ConnectionPool[Connection]):
@@ -59,6 +71,7 @@ def open_pool(dsn: str, size: int, *, name: str = "") -> PatientPool:
         dsn,
         min_size=size,
         max_size=size,
+        connection_class=PooledConnection,
         configure=configure,
         timeout=WAIT_TIMEOUT_S,
         reconnect_timeout=RECONNECT_S,

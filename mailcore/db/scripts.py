@@ -5,8 +5,8 @@ and BEGIN and COMMIT are statements as well. Here the statements are prepared un
 a text such as `BEGIN;EXECUTE lock(1,2)`: one call of libpq, without the interpreter's lock. Values are written into the
 text, so they are of few types, and texts are quoted by libpq. What a message answers is its last statement's first row.
 
-A connection forgets what is prepared when psycopg rolls back (it sends DEALLOCATE ALL); a script that finds nothing
-prepared begins once more. Inside of somebody's larger transaction a script is a savepoint.
+A connection forgets what is prepared when psycopg rolls back (it sends DEALLOCATE ALL). Those of our pools say so; on
+others a script finds out, and begins once more. Inside of somebody's larger transaction a script is a savepoint.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ _TRANSACTION = _Bounds(b"BEGIN;", b"COMMIT", b"ROLLBACK")
 _SAVEPOINT = _Bounds(b"SAVEPOINT mailkeep;", b"RELEASE mailkeep", b"ROLLBACK TO mailkeep;RELEASE mailkeep")
 
 
+def forget(conn: Connection) -> None:
+    """PostgreSQL has forgotten what was prepared on this connection."""
+    _prepared.pop(conn, None)
+
+
 class Script:
     """One database transaction, in which these statements may be run; not in a pipeline. Left without `commit` it is
     rolled back. Whatever waits for a lock waits for 5 s at most (psycopg.errors.LockNotAvailable). `flushed` off:
@@ -92,7 +97,7 @@ class Script:
         try:
             return _row(self._send(asked))
         except InvalidSqlStatementName:
-            _prepared[self._conn].discard(self._statements)
+            _prepared.get(self._conn, set()).discard(self._statements)
             self._send(self._bounds.rollback)
             self._prepare()
             return _row(self._send(asked))

@@ -6,6 +6,7 @@ from psycopg.pq import TransactionStatus
 
 from mailcore.db import scripts
 from mailcore.db.doubt import is_in_doubt
+from mailcore.db.pool import open_pool
 from mailcore.db.scripts import Script, Statement
 from mailcore.errors import MailboxInUse, MailboxNotFound
 from mailcore.index import short
@@ -100,6 +101,32 @@ def test_scripts_are_prepared_again_in_any_order(owner, database_url):
             mailboxes.set_flags(conn, owner.storage, owner.account, record, [uid], seen)
 
     assert len(owner.flags()) == 3
+
+
+def test_the_rollback_of_a_pooled_connection_is_no_error_for_the_next_script(owner, database_url, monkeypatch):
+    uid, record, errors = owner.append(), owner.record(), []
+    checked = Script._checked
+
+    def noted(script, result):
+        errors.append(result.error_message)
+        return checked(script, result)
+
+    monkeypatch.setattr(Script, "_checked", noted)
+    pool = open_pool(database_url, 1)
+    with pool.connection() as conn:
+        for names in ("one", "two"):
+            for _ in range(10):
+                conn.execute("SELECT 1")
+            change = FlagChange(FlagMode.ADD, Flags.parse([names]))
+            assert mailboxes.set_flags(conn, owner.storage, owner.account, record, [uid], change).modseq
+            with conn.transaction(force_rollback=True):
+                conn.execute("SELECT 2")
+            assert conn.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+    pool.close()
+
+    assert owner.flags() == {uid: ["one", "two"]}
+    assert errors
+    assert set(errors) == {b""}
 
 
 def test_inside_of_a_transaction_it_is_a_part_of_it(owner):
