@@ -122,6 +122,10 @@ class StoreUnavailable(StoreError):
     temporary = True
 
 
+class CommitInDoubt(StoreUnavailable):
+    """Nobody knows whether it was kept. Whoever sent it may send it again (RFC 1047); who tries for him makes two."""
+
+
 class StoreFull(StoreUnavailable):
     """No space is left on the mail volume."""
 

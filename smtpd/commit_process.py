@@ -15,8 +15,8 @@ from dataclasses import replace
 from pickle import PickleBuffer
 
 from mailcore.delivery.arrival import Arrival
-from mailcore.errors import StoreUnavailable
-from smtpd.committer import LENGTH, Committed, Question, framed
+from mailcore.errors import CommitInDoubt, StoreUnavailable
+from smtpd.committer import BEFORE_COMMIT, LENGTH, Committed, Question, framed, mark
 
 PROGRAM = ("-m", "smtpd.committer")
 END_WITHIN_S = 20.0
@@ -37,9 +37,11 @@ class CommitProcess:
         return self._process.pid if self._process is not None else None
 
     async def __call__(self, arrivals: Sequence[Arrival], lifetime_s: float) -> Committed:
-        """Commit a batch whose queue rows live for `lifetime_s` seconds; raises what that raises. StoreUnavailable: the
-        process died, and nobody knows how far the batch had come (GroupCommit tries each message once more by itself).
+        """Commit a batch whose queue rows live for `lifetime_s` seconds; raises what that raises, and when the process
+        dies StoreUnavailable, if nothing was kept (GroupCommit tries each message once more by itself), or
+        CommitInDoubt.
         """
+        mark(self._memory, BEFORE_COMMIT)
         try:
             if self._process is not None and self._reader.at_eof():
                 await self._end()  # it died while it had nothing to do: nothing is in doubt
@@ -48,7 +50,8 @@ class CommitProcess:
             answer = await self._ask(arrivals, lifetime_s)
         except (OSError, EOFError) as error:
             await self._end()
-            raise StoreUnavailable(f"the process that commits has ended: {error}") from error
+            kind = StoreUnavailable if os.pread(self._memory, 1, 0) == BEFORE_COMMIT else CommitInDoubt
+            raise kind(f"the process that commits has ended: {error}") from error
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -82,10 +85,10 @@ class CommitProcess:
         batch = pickle.dumps(([*map(_outside, arrivals)], lifetime_s), 5, buffer_callback=contents.append)
         raw = [content.raw() for content in contents]
         sizes = tuple(map(len, raw))
-        start = 0
+        end = len(BEFORE_COMMIT)
         for number in range(0, len(raw), BUFFERS):
-            start += os.pwritev(self._memory, raw[number : number + BUFFERS], start)
-        if start != sum(sizes):
+            end += os.pwritev(self._memory, raw[number : number + BUFFERS], end)
+        if end != len(BEFORE_COMMIT) + sum(sizes):
             raise OSError(errno.ENOMEM, "the shared memory did not take the batch")
         return framed(Question(sizes, batch))
 

@@ -38,6 +38,8 @@ from mailcore.store.storage import Storage
 from smtpd.settings import Settings
 
 LENGTH = struct.Struct("!I")
+# The first octet of the shared memory outlives the process that commits, and says how far it had come.
+BEFORE_COMMIT, FROM_COMMIT_ON = b"w", b"c"
 KEPT_MEMORY = 4 << 20  # of the memory that batches are passed in
 
 log = logs.get_logger(__name__)
@@ -47,10 +49,11 @@ Committed = tuple[list[list[Outcome] | MailError], set[int]]
 
 
 class Committer:
-    """Commits batches with one database connection and one journal."""
+    """Commits batches with one database connection and one journal; `memory` is told before each COMMIT."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, memory: int) -> None:
         self._home = settings.home
+        self._memory = memory
         self._pool = open_pool(settings.database_url, 1, name=f"smtpd.{settings.worker}.commit")
         self._storage, self._spool = Storage(settings.home / "mail"), Spool(settings.home / "spool")
         self._journal: Journal | None = None
@@ -71,8 +74,21 @@ class Committer:
             self._journal = Journal(journals(self._home), self._home)
         changed: set[int] = set()
         places = (self._storage, self._spool)
-        answers = deliver_batch(conn, *places, arrivals, lifetime_s, self._journal, on_commit=changed.update)
+        answers = deliver_batch(
+            conn,
+            *places,
+            arrivals,
+            lifetime_s,
+            self._journal,
+            on_committing=lambda: mark(self._memory, FROM_COMMIT_ON),
+            on_commit=changed.update,
+        )
         return answers, changed
+
+
+def mark(memory: int, how_far: bytes) -> None:
+    """Say how far the batch has come."""
+    os.pwrite(memory, how_far, 0)
 
 
 class Question(NamedTuple):
@@ -85,7 +101,7 @@ class Question(NamedTuple):
 
     def read(self, memory: int) -> tuple[Sequence[Arrival], float]:
         """The arguments of commit. Raises StoreUnavailable if the memory does not hold all contents."""
-        starts = accumulate(self.contents, initial=0)
+        starts = accumulate(self.contents, initial=len(BEFORE_COMMIT))
         contents = [os.pread(memory, size, start) for start, size in zip(starts, self.contents, strict=False)]
         if tuple(map(len, contents)) != self.contents:
             raise StoreUnavailable("the shared memory is shorter than the batch")
@@ -104,7 +120,7 @@ def answer(committer: Committer, frame: bytes, memory: int) -> bytes:
             log.exception("batch_failed", error=str(error))
         answered = error
     if sum(question.contents) > KEPT_MEMORY:
-        os.ftruncate(memory, 0)
+        os.ftruncate(memory, len(BEFORE_COMMIT))
     return framed(answered)
 
 
@@ -128,7 +144,7 @@ def main(arguments: Sequence[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     logs.configure("smtpd")
     descriptor, memory, worker = map(int, arguments)
-    committer = Committer(Settings.from_env(worker=worker))
+    committer = Committer(Settings.from_env(worker=worker), memory)
     # smtpd may have been killed in the middle of a batch, which nobody was told about.
     killed = (EOFError, ConnectionError, struct.error, pickle.UnpicklingError)
     with socket.socket(fileno=descriptor) as connection, suppress(*killed):

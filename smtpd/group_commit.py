@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mailcore.db.pool import is_unavailable
 from mailcore.delivery.batch import Arrival
-from mailcore.errors import MailError
+from mailcore.errors import CommitInDoubt, MailError
 from mailcore.outcome import Outcome
 
 Answer = list[Outcome] | MailError
@@ -74,8 +74,10 @@ class GroupCommit:
                 future.set_result(answer)
 
     async def _failed(self, batch: list[Waiting], error: Exception) -> None:
-        """Nothing of the batch was kept. One message must not take the others with it, unless nothing works at all."""
-        if len(batch) > 1 and not is_unavailable(error):
+        """Nothing of the batch was kept, or nobody knows. One message must not take the others with it, unless nothing
+        works at all, or a second try could be the second copy.
+        """
+        if len(batch) > 1 and not (is_unavailable(error) or isinstance(error, CommitInDoubt)):
             for waiting in batch:
                 await self._commit([waiting])
             return

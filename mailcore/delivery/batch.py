@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -46,6 +47,10 @@ def _nobody(mailbox_ids: Collection[int]) -> None:
     """Nobody wants to know."""
 
 
+def _nothing() -> None:
+    """Nobody wants to know this either."""
+
+
 def deliver_batch(
     conn: Connection,
     storage: Storage,
@@ -54,6 +59,7 @@ def deliver_batch(
     expires_after_s: float,
     journal: Journal | None = None,
     *,
+    on_committing: Callable[[], None] = _nothing,
     on_commit: Callable[[Collection[int]], None] = _nobody,
 ) -> list[list[Outcome] | MailError]:
     """Deliver and enqueue `arrivals`; one answer for each, in their order.
@@ -61,11 +67,13 @@ def deliver_batch(
     A list: the message is durable everywhere. It holds one Outcome per local recipient, in their order: Delivered, or
     Deferred when the mailbox could not be served now and a queue row keeps the promise. Remote recipients are queued
     and have no outcome yet. A MailError: nothing of this message was kept; answer with a temporary failure.
+    `on_committing` is called right before COMMIT: if this process dies from then on, nobody knows what was kept.
     `on_commit` is told the ids of mailboxes that have got mail.
     Raises psycopg.Error when the database cannot be used: then nothing of the whole batch was kept.
     """
     try:
-        answers, mailbox_ids = _deliver(conn, Places(storage, spool, journal), arrivals, expires_after_s)
+        places = Places(storage, spool, journal)
+        answers, mailbox_ids = _deliver(conn, places, arrivals, expires_after_s, on_committing)
         on_commit(mailbox_ids)
         return answers
     except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.LockNotAvailable) as error:
@@ -76,11 +84,8 @@ def deliver_batch(
     except StoreError as error:
         if len(arrivals) == 1:
             return [error]
-    return [
-        answer
-        for each in arrivals
-        for answer in deliver_batch(conn, storage, spool, [each], expires_after_s, journal, on_commit=on_commit)
-    ]
+    again = partial(deliver_batch, on_committing=on_committing, on_commit=on_commit)
+    return [answer for each in arrivals for answer in again(conn, storage, spool, [each], expires_after_s, journal)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,11 @@ class Places:
 
 
 def _deliver(
-    conn: Connection, places: Places, arrivals: Sequence[Arrival], expires_after_s: float
+    conn: Connection,
+    places: Places,
+    arrivals: Sequence[Arrival],
+    expires_after_s: float,
+    on_committing: Callable[[], None],
 ) -> tuple[list[list[Outcome] | MailError], set[int]]:
     placings = [Placing(arrival) for arrival in arrivals]
     committing = False
@@ -101,6 +110,7 @@ def _deliver(
         # One pipeline: the database is waited for twice, for the locks and for the COMMIT.
         with conn.pipeline(), conn.transaction():
             _commit_all(conn, places, placings, expires_after_s)
+            on_committing()
             committing = True
     except BaseException as error:
         # When COMMIT itself went unanswered, nobody knows whether the rows are there; then the files have to stay.

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.fixtures_servers import wait_until
@@ -78,6 +79,61 @@ def test_one_that_dies_with_a_batch_in_its_hands_defers_it(smtp):
     assert smtp.messages(alice) == []
     assert send(smtp, alice, b"again") == b"250"
     assert len(smtp.messages(alice)) == 1
+
+
+SLOW_COMMIT = """
+CREATE FUNCTION wait_a_little() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER slow_commit AFTER UPDATE ON mailbox DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION wait_a_little();
+"""
+COMMITTING = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+def test_one_that_dies_while_the_database_commits_defers_the_batch_and_does_not_try_again(smtp):
+    """Found by kill -9: what was committed all the same was in the mailbox twice, and no client had sent it twice."""
+    alice, bob = smtp.account(), smtp.account()
+    smtp.execute(SLOW_COMMIT)
+    clients = a_batch(smtp, alice, bob)
+
+    wait_until(lambda: smtp.execute(COMMITTING), seconds=5, what="the database is committing")
+    os.kill(committer_of(smtp), signal.SIGKILL)
+
+    assert {client.reply()[:9] for client in clients} == {b"451 4.3.0"}
+    wait_until(lambda: not smtp.execute(COMMITTING), seconds=5)
+    assert send(smtp, bob, b"later") == b"250"
+    assert len(smtp.messages(bob)) == len(clients) + 1
+
+
+def test_one_that_dies_before_that_has_its_batch_tried_once_more(smtp):
+    alice, bob = smtp.account(), smtp.account()
+    assert send(smtp, bob, b"first") == b"250"
+    with psycopg.connect(smtp.database_url) as conn:
+        conn.execute(
+            "SELECT 1 FROM mailbox JOIN account ON account.id = account_id WHERE address = %s FOR UPDATE", [bob]
+        )
+        clients = a_batch(smtp, alice, bob)
+        wait_until(lambda: smtp.execute(WAITING), seconds=5, what="the committer waits for the mailbox")
+        os.kill(committer_of(smtp), signal.SIGKILL)
+
+    assert {client.reply()[:3] for client in clients} == {b"250"}
+    assert len(smtp.messages(bob)) == len(clients) + 1
+
+
+def a_batch(smtp, first, others):
+    """A message to `first`; while that is committed, four to `others` have gathered, and are the next batch now."""
+    clients = [smtp.hello() for _ in range(5)]
+    for client in clients:
+        client.say(b"MAIL FROM:<a@b.example>")
+        client.say(b"RCPT TO:<" + (first if client is clients[0] else others).encode() + b">")
+        client.say(b"DATA")
+    os.kill(committer_of(smtp), signal.SIGSTOP)
+    for client in clients:
+        client.send(b"Subject: one of five\r\n\r\n.\r\n")
+        time.sleep(0.1)  # so that it is the first that is alone
+    os.kill(committer_of(smtp), signal.SIGCONT)
+    assert clients[0].reply()[:3] == b"250"
+    return clients[1:]
 
 
 def test_it_ends_when_its_smtpd_is_killed(smtp):

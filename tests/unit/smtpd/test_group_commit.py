@@ -8,7 +8,7 @@ import pytest
 
 from mailcore.delivery.batch import Arrival
 from mailcore.envelope import Envelope
-from mailcore.errors import OverQuota
+from mailcore.errors import CommitInDoubt, OverQuota
 from smtpd.group_commit import GroupCommit
 
 
@@ -30,7 +30,7 @@ class Disk:
         self.batches.append(names)
         await self.gate.wait()
         for name in names:
-            if isinstance(self.fail.get(name), psycopg.Error):
+            if isinstance(self.fail.get(name), psycopg.Error | CommitInDoubt):
                 raise self.fail[name]
         return [self.fail.get(name, []) for name in names]
 
@@ -107,17 +107,18 @@ def test_a_message_the_database_cannot_take_is_found_and_fails_alone():
     assert batches == [["a", "b", "c"], ["a"], ["b"], ["c"]]
 
 
-def test_a_database_that_is_away_is_asked_once_for_all():
+@pytest.mark.parametrize("error", [psycopg.OperationalError("away"), CommitInDoubt("it died")])
+def test_who_cannot_take_anything_or_may_have_is_asked_once_for_all(error):
     async def run():
         disk = Disk()
-        disk.fail = {"a": psycopg.OperationalError("away")}
+        disk.fail = {"a": error}
         disk.gate.set()
         commit = GroupCommit(disk.deliver)
         results = await asyncio.gather(*(commit.submit(an_arrival(name)) for name in "abc"), return_exceptions=True)
         return results, disk.batches
 
     results, batches = asyncio.run(run())
-    assert all(isinstance(result, psycopg.OperationalError) for result in results)
+    assert results == [error] * 3
     assert len(batches) == 1
 
 
